@@ -1,0 +1,73 @@
+"""The one payment of an order, as the order, the provider and the gateway speak of it.
+
+One payment per order, whatever the split; its id at the provider is the order's number. A *capture* is money that
+has arrived for a payment: normally one, sometimes (paid twice) more, each with an id of its own, kept for ever.
+"""
+
+from enum import StrEnum
+
+from domain.base import Message, Utc
+
+
+class PaymentRequest(Message):
+    """What the provider is asked to collect. Idempotency key: `payment_id`."""
+
+    payment_id: str
+    amount_fen: int
+    currency: str
+    expires_at: Utc
+    subject: str
+
+
+class OpenPayment(Message):
+    """The provider's answer: where the buyer pays."""
+
+    payment_id: str
+    cashier_url: str
+
+
+class Capture(Message):
+    """Money that has arrived at the provider."""
+
+    capture_id: str
+    payment_id: str
+    amount_fen: int
+    currency: str
+    captured_at: Utc
+
+
+class ProviderState(StrEnum):
+    OPEN = "OPEN"
+    PAID = "PAID"
+    CLOSED = "CLOSED"
+    UNKNOWN = "UNKNOWN"  # the provider has never heard of it
+
+
+class ProviderPayment(Message):
+    """What the provider knows of a payment; also its answer to a close: CLOSED, or PAID with the captures."""
+
+    payment_id: str
+    state: ProviderState
+    captures: list[Capture] = []
+
+
+class RefundOrder(Message):
+    """Money to send back. Idempotency key: `refund_no`; the provider pays it at most once."""
+
+    refund_no: str
+    payment_id: str
+    capture_id: str
+    amount_fen: int
+    currency: str
+    reason: str
+
+
+class RefundState(StrEnum):
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
+class RefundAnswer(Message):
+    refund_no: str
+    state: RefundState
+    detail: str = ""
