@@ -1,0 +1,35 @@
+"""At most once per operation key: the key is written in the transaction of its effect, and keeps the answer."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+async def once(
+    db: AsyncConnection,
+    operations: Table,
+    key: str,
+    answer: type[Answer],
+    effect: Callable[[], Awaitable[Answer]],
+) -> Answer:
+    """Run `effect` under `key`, or give the answer it gave before.
+
+    A second caller with the same key waits at the insert until the first has committed or rolled back.
+    """
+    claimed = await db.execute(
+        insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key)
+    )
+    if claimed.first() is None:
+        kept = await db.scalar(select(operations.c.result).where(operations.c.key == key))
+        return answer.model_validate_json(kept) if isinstance(kept, str) else answer.model_validate(kept, strict=False)
+    given = await effect()
+    await db.execute(
+        update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json"))
+    )
+    return given
