@@ -1,10 +1,10 @@
-"""At most once per operation key: the key is written in the transaction of its effect, and keeps the answer."""
+"""At most once per operation key: the key is written in its effect's transaction, and keeps the answer."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, Text, cast, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,8 +26,8 @@ async def once(
         insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key)
     )
     if claimed.first() is None:
-        kept = await db.scalar(select(operations.c.result).where(operations.c.key == key))
-        return answer.model_validate_json(kept) if isinstance(kept, str) else answer.model_validate(kept, strict=False)
+        kept = await db.scalar(select(cast(operations.c.result, Text)).where(operations.c.key == key))
+        return answer.model_validate_json(kept)
     given = await effect()
     await db.execute(
         update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json"))

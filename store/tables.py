@@ -165,11 +165,12 @@ sub_order_lines = Table(
     Column("order_no", BigInteger, nullable=False),
     Column("idx", Integer, nullable=False),
     Column("line_no", Integer, nullable=False),
-    Column("first_unit", Integer, CheckConstraint("first_unit >= 1", name="first_unit"), nullable=False),
-    Column("last_unit", Integer, CheckConstraint("last_unit >= first_unit", name="last_unit"), nullable=False),
+    Column("first_unit", Integer, nullable=False),
+    Column("last_unit", Integer, nullable=False),
     _fen("goods_fen"),
     _fen("pay_fen"),
     PrimaryKeyConstraint("order_no", "idx", "line_no"),
+    CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name="units"),
     ForeignKeyConstraint(["order_no", "idx"], ["sub_orders.order_no", "sub_orders.idx"]),
 )
 
