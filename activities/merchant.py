@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+from temporalio import activity
+
+from activities.orders import SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.cart import Address
 
@@ -31,3 +34,29 @@ class MerchantSystem(Protocol):
 
         Raises anything on a fault; it is tried again until it works, and shows as needing a person meanwhile."""
         ...
+
+
+class ParcelBook(Protocol):
+    """What the house notes of a hand-over."""
+
+    async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
+        """Note that the warehouse has the parcel, and say how far it has come. Key: the sub-order."""
+        ...
+
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
+
+
+class MerchantActivities:
+    def __init__(self, merchants: MerchantSystem, book: ParcelBook) -> None:
+        self._merchants = merchants
+        self._book = book
+
+    @activity.defn
+    async def hand_over(self, request: HandOver) -> SubOrderFacts:
+        """Key: the sub-order. A parcel that is closed meanwhile is not handed over any more."""
+        this = SubOrderOf(sub_order_no=request.sub_order_no)
+        facts = await self._book.sub_order_facts(this)
+        if facts.close_reason is not None:
+            return facts
+        await self._merchants.hand_over(request)
+        return await self._book.handed_over(this)

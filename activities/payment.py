@@ -2,13 +2,20 @@
 
 from typing import Protocol
 
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from domain.base import Message
 from domain.payment import (
+    Capture,
     OpenPayment,
     PaymentRequest,
     ProviderPayment,
     RefundAnswer,
     RefundOrder,
+    RefundState,
 )
+from domain.precedence import CaptureOutcome
 
 
 class PaymentProvider(Protocol):
@@ -40,3 +47,83 @@ class PaymentProvider(Protocol):
     async def query_refund(self, refund_no: str) -> RefundAnswer | None:
         """The answer given to a refund, or None when the provider has never heard of it."""
         ...
+
+
+class Cashbox(Protocol):
+    """What the house writes down of payments and refunds, in its journal."""
+
+    async def payment_opened(self, opened: OpenPayment) -> None:
+        """Note where the buyer pays. Key: the payment."""
+        ...
+
+    async def refund_to_make(self, refund_no: str) -> RefundOrder:
+        """The refund as it was decided."""
+        ...
+
+    async def refund_answered(self, answer: RefundAnswer) -> None:
+        """Note what came of a refund, and post it when it is done. Key: the refund."""
+        ...
+
+    async def take_stray(self, stray: "StrayCapture") -> "StrayTaken":
+        """Post money that no order wants, and decide its refund. Key: the capture."""
+        ...
+
+
+class StrayCapture(Message):
+    """Money that arrived and that no open order wants, and why."""
+
+    capture: Capture
+    why: CaptureOutcome
+
+
+class StrayTaken(Message):
+    """The refund that sends it back; None when an order has accepted this very capture after all."""
+
+    refund_no: str | None
+
+
+class PaymentOf(Message):
+    payment_id: str
+
+
+class MakeRefund(Message):
+    refund_no: str
+
+
+class PaymentActivities:
+    """Calls to the provider, each followed by what the house notes of it."""
+
+    def __init__(self, provider: PaymentProvider, cashbox: Cashbox) -> None:
+        self._provider = provider
+        self._cashbox = cashbox
+
+    @activity.defn
+    async def create_payment(self, request: PaymentRequest) -> OpenPayment:
+        """Key: the payment's id, which is the order's number."""
+        opened = await self._provider.create(request)
+        await self._cashbox.payment_opened(opened)
+        return opened
+
+    @activity.defn
+    async def close_payment(self, request: PaymentOf) -> ProviderPayment:
+        """Key: the payment. Its answer, closed or paid, decides between the buyer and the deadline."""
+        return await self._provider.close(request.payment_id)
+
+    @activity.defn
+    async def take_stray_payment(self, request: StrayCapture) -> StrayTaken:
+        """Key: the capture."""
+        return await self._cashbox.take_stray(request)
+
+    @activity.defn
+    async def refund(self, request: MakeRefund) -> RefundAnswer:
+        """Key: the refund's number. After a fault it first asks what became of the call before."""
+        order = await self._cashbox.refund_to_make(request.refund_no)
+        answer = None
+        if activity.info().attempt > 1:
+            answer = await self._provider.query_refund(order.refund_no)
+        if answer is None or answer.state is RefundState.REFUSED:
+            answer = await self._provider.refund(order)
+        await self._cashbox.refund_answered(answer)
+        if answer.state is RefundState.REFUSED:
+            raise ApplicationError(f"the provider refused refund {order.refund_no}: {answer.detail}")
+        return answer

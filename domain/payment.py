@@ -48,7 +48,7 @@ class ProviderPayment(Message):
 
     payment_id: str
     state: ProviderState
-    captures: list[Capture] = []
+    captures: tuple[Capture, ...] = ()
 
 
 class RefundOrder(Message):

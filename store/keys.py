@@ -22,14 +22,11 @@ async def once(
 
     A second caller with the same key waits at the insert until the first has committed or rolled back.
     """
-    claimed = await db.execute(
-        insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key)
-    )
+    claimed = await db.execute(insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key))
     if claimed.first() is None:
         kept = await db.scalar(select(cast(operations.c.result, Text)).where(operations.c.key == key))
+        assert kept is not None, f"operation {key} has no answer"
         return answer.model_validate_json(kept)
     given = await effect()
-    await db.execute(
-        update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json"))
-    )
+    await db.execute(update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json")))
     return given

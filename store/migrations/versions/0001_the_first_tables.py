@@ -44,11 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("capture_id", name=op.f("captures_pkey")),
     )
     op.create_index(
-        "captures_one_accepted_idx",
-        "captures",
-        ["payment_id"],
-        unique=True,
-        postgresql_where="fate = 'ACCEPTED'",
+        "captures_one_accepted_idx", "captures", ["payment_id"], unique=True, postgresql_where="fate = 'ACCEPTED'"
     )
     op.create_table(
         "checkout_keys",
@@ -56,7 +52,6 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("body_sha256", sa.Text(), nullable=False),
         sa.Column("order_no", sa.BigInteger(), nullable=False),
-        sa.Column("terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("caller", "idempotency_key", name=op.f("checkout_keys_pkey")),
         sa.UniqueConstraint("order_no", name=op.f("checkout_keys_order_no_key")),
@@ -102,8 +97,8 @@ def upgrade() -> None:
         sa.Column("goods_fen", sa.BigInteger(), nullable=False),
         sa.Column("amount_due_fen", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("payment", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("status_version", sa.Integer(), server_default="0", nullable=False),
         sa.Column("close_reason", sa.Text(), nullable=True),
         sa.Column("risk_verdict", sa.Text(), nullable=True),
         sa.Column("placed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -118,16 +113,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("order_no", name=op.f("orders_pkey")),
     )
-    op.create_index(
-        op.f("orders_address_key_placed_at_idx"), "orders", ["address_key", "placed_at"], unique=False
-    )
+    op.create_index(op.f("orders_address_key_placed_at_idx"), "orders", ["address_key", "placed_at"], unique=False)
     op.create_index(op.f("orders_buyer_id_placed_at_idx"), "orders", ["buyer_id", "placed_at"], unique=False)
-    op.create_index(
-        op.f("orders_device_id_placed_at_idx"), "orders", ["device_id", "placed_at"], unique=False
-    )
-    op.create_index(
-        op.f("orders_phone_key_placed_at_idx"), "orders", ["phone_key", "placed_at"], unique=False
-    )
+    op.create_index(op.f("orders_device_id_placed_at_idx"), "orders", ["device_id", "placed_at"], unique=False)
+    op.create_index(op.f("orders_phone_key_placed_at_idx"), "orders", ["phone_key", "placed_at"], unique=False)
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -141,9 +130,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("outbox_pkey")),
         sa.UniqueConstraint("message_id", name=op.f("outbox_message_id_key")),
     )
-    op.create_index(
-        "outbox_open_idx", "outbox", ["due_at"], unique=False, postgresql_where="posted_at IS NULL"
-    )
+    op.create_index("outbox_open_idx", "outbox", ["due_at"], unique=False, postgresql_where="posted_at IS NULL")
     op.create_table(
         "payment_notifications",
         sa.Column("notification_id", sa.Text(), nullable=False),
@@ -192,9 +179,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "requested_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("requested_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('REQUESTED', 'DONE', 'REFUSED')", name=op.f("refunds_state_check")),
         sa.PrimaryKeyConstraint("refund_no", name=op.f("refunds_pkey")),
@@ -244,9 +229,7 @@ def upgrade() -> None:
         sa.Column("available", sa.BigInteger(), nullable=False),
         sa.Column("reserved", sa.BigInteger(), nullable=False),
         sa.Column("deducted", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "sellable_total = available + reserved + deducted", name=op.f("stock_adds_up_check")
-        ),
+        sa.CheckConstraint("sellable_total = available + reserved + deducted", name=op.f("stock_adds_up_check")),
         sa.PrimaryKeyConstraint("sku", name=op.f("stock_pkey")),
     )
     op.create_table(
@@ -266,20 +249,15 @@ def upgrade() -> None:
         sa.Column("restocked", sa.Integer(), server_default="0", nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "restocked = 0 OR state = 'DEDUCTED'",
-            name=op.f("stock_reservations_restocked_after_deducted_check"),
+            "restocked = 0 OR state = 'DEDUCTED'", name=op.f("stock_reservations_restocked_after_deducted_check")
         ),
         sa.CheckConstraint(
             "state IN ('RESERVED', 'DEDUCTED', 'RELEASED')", name=op.f("stock_reservations_state_check")
         ),
-        sa.CheckConstraint(
-            "restocked BETWEEN 0 AND quantity", name=op.f("stock_reservations_restocked_check")
-        ),
+        sa.CheckConstraint("restocked BETWEEN 0 AND quantity", name=op.f("stock_reservations_restocked_check")),
         sa.PrimaryKeyConstraint("order_no", "line_no", name=op.f("stock_reservations_pkey")),
     )
-    op.create_index(
-        op.f("stock_reservations_sku_state_idx"), "stock_reservations", ["sku", "state"], unique=False
-    )
+    op.create_index(op.f("stock_reservations_sku_state_idx"), "stock_reservations", ["sku", "state"], unique=False)
     op.create_table(
         "tracking_events",
         sa.Column("order_no", sa.BigInteger(), nullable=False),
@@ -326,6 +304,8 @@ def upgrade() -> None:
         sa.Column("sub_order_no", sa.Text(), nullable=False),
         sa.Column("merchant", sa.Text(), nullable=False),
         sa.Column("warehouse", sa.Text(), nullable=False),
+        sa.Column("fulfilment", sa.Text(), server_default="AWAITING", nullable=False),
+        sa.Column("review", sa.Text(), server_default="NONE", nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("goods_fen", sa.BigInteger(), nullable=False),
         sa.Column("pay_fen", sa.BigInteger(), nullable=False),
@@ -340,16 +320,13 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("close_reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(status = 'CLOSED') = (close_reason IS NOT NULL)",
-            name=op.f("sub_orders_closed_with_reason_check"),
+            "(status = 'CLOSED') = (close_reason IS NOT NULL)", name=op.f("sub_orders_closed_with_reason_check")
         ),
         sa.ForeignKeyConstraint(["order_no"], ["orders.order_no"], name=op.f("sub_orders_order_no_fkey")),
         sa.PrimaryKeyConstraint("order_no", "idx", name=op.f("sub_orders_pkey")),
         sa.UniqueConstraint("sub_order_no", name=op.f("sub_orders_sub_order_no_key")),
     )
-    op.create_index(
-        op.f("sub_orders_buyer_id_status_idx"), "sub_orders", ["buyer_id", "status"], unique=False
-    )
+    op.create_index(op.f("sub_orders_buyer_id_status_idx"), "sub_orders", ["buyer_id", "status"], unique=False)
     op.create_index(
         op.f("sub_orders_merchant_status_order_no_idx_idx"),
         "sub_orders",
@@ -365,9 +342,7 @@ def upgrade() -> None:
         sa.Column("last_unit", sa.Integer(), nullable=False),
         sa.Column("goods_fen", sa.BigInteger(), nullable=False),
         sa.Column("pay_fen", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "1 <= first_unit AND first_unit <= last_unit", name=op.f("sub_order_lines_units_check")
-        ),
+        sa.CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name=op.f("sub_order_lines_units_check")),
         sa.ForeignKeyConstraint(
             ["order_no", "idx"],
             ["sub_orders.order_no", "sub_orders.idx"],

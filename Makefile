@@ -1,0 +1,46 @@
+# Everything a newcomer needs: `make demo`, `make up`, `make test`. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check histories clean
+
+help: ## this list
+	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+# Once, and again when a pinned version changes; after it no network is needed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1): try 'make PYTHON=python3.11'" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "$(PYTHON) can't make a venv: on Debian, apt install python3-venv" >&2; exit 1; }
+	@echo "installing into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' || { \
+	  echo "the install failed: it needs the network, this once" >&2; exit 1; }
+	@touch $@
+
+.PHONY: .venv
+.venv: $(STAMP) ## create the venv and install the pinned dependencies
+
+up: $(STAMP) ## start everything, until Ctrl-C
+	@exec $(BIN)/python -m runtime.up
+
+demo: $(STAMP) ## play every story and check the books
+	@exec $(BIN)/python -m simulation.demo
+
+test: $(STAMP) ## all tests
+	@exec $(BIN)/pytest
+
+check: $(STAMP) ## lint, format, strict types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+histories: $(STAMP) ## record the replay tests' histories afresh
+	@exec $(BIN)/python -m tests.replay.record
+
+clean: ## delete .data and .venv; refuses while it is up
+	@test ! -e .data/up.lock || $(PYTHON) -c 'import fcntl; fcntl.flock(open(".data/up.lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null || { \
+	  echo "it is up (process $$(cat .data/up.lock)): stop it first" >&2; exit 1; }
+	rm -rf .data .venv

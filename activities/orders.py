@@ -1,0 +1,220 @@
+"""The order book, as the stories see it: what the house itself writes down of an order and its sub-orders."""
+
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.stock import StockLine
+from domain.base import Message, Utc
+from domain.cart import Cart
+from domain.order import Placement, PricedOrder, SubOrderPlan
+from domain.payment import Capture
+from domain.precedence import CaptureOutcome
+from domain.status import Actor, Answer, CloseReason, Refused, Status
+
+
+class RecordOrder(Message):
+    """Key: the order, step `place`."""
+
+    order_no: str
+    caller: str
+    cart: Cart
+    priced: PricedOrder
+    placed_at: Utc
+    pay_by: Utc | None
+
+
+class RecordRefusal(Message):
+    """Key: the order, step `place`. No order row: only the answer that the caller's key keeps."""
+
+    placement: Placement
+    to_operators: str
+    at: Utc
+
+
+class AcceptPayment(Message):
+    """Key: the capture. Money that the order wants: the order is paid, and the journal says so."""
+
+    order_no: str
+    capture: Capture
+
+
+class PaymentAccepted(Message):
+    outcome: CaptureOutcome
+
+
+class FileCaptures(Message):
+    """Key: each capture. Money that the provider told of without a notification: as if it had been notified."""
+
+    captures: list[Capture]
+
+
+class RecordSplit(Message):
+    """Key: the order, step `split`."""
+
+    order_no: str
+    at: Utc
+
+
+class SplitDone(Message):
+    sub_orders: list[SubOrderPlan]
+
+
+class CloseOrder(Message):
+    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded."""
+
+    order_no: str
+    reason: CloseReason
+    at: Utc
+
+
+class CloseSubOrders(Message):
+    """Key: the order, step `cancel/{request_id}`. All that are named, or none if one of them may not be closed."""
+
+    order_no: str
+    request_id: str
+    sub_order_no: str | None  # None: every one that is not closed yet
+    actor: Actor
+    reason: CloseReason
+    note: str
+    at: Utc
+
+
+class PayBack(Message):
+    """What a closing owes: the refund to make, the pieces to bring back under `key`."""
+
+    key: str = ""
+    refund_no: str | None = None
+    restock: list[StockLine] = []  # noqa: RUF012  pydantic copies it
+
+
+class Closed(Message):
+    refused: Refused | None = None
+    closed: list[str] = []  # noqa: RUF012  pydantic copies it
+    pay_back: PayBack = PayBack()
+    order_status: Status = Status.CLOSED
+
+
+class SubOrderOf(Message):
+    sub_order_no: str
+
+
+class SubOrderFacts(Message):
+    """How far a sub-order has come, for a run that starts over."""
+
+    status: Status
+    delivered: bool
+    close_reason: CloseReason | None = None
+
+
+class RecordShipped(Message):
+    """Key: the sub-order, step `ship`; the same tracking number again is the same answer."""
+
+    sub_order_no: str
+    actor: Actor
+    carrier: str
+    tracking_no: str
+    at: Utc
+
+
+class RecordDelivered(Message):
+    """Key: the sub-order, step `deliver`."""
+
+    sub_order_no: str
+    actor: Actor
+    at: Utc
+
+
+class RecordReceived(Message):
+    """Key: the sub-order, step `receive`."""
+
+    sub_order_no: str
+    actor: Actor
+    at: Utc
+
+
+class RecordAttention(Message):
+    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed."""
+
+    order_no: str
+    subject: str  # '' for the order, else the sub-order's number
+    topic: str
+    text: str | None
+    alarm: bool = True
+    at: Utc
+
+
+class Noted(Message):
+    changed: bool
+
+
+class OrderBook(Protocol):
+    """The platform's own record of its orders. Every call may be repeated and counts once under its key."""
+
+    async def record_order(self, request: RecordOrder) -> Placement: ...
+    async def record_refusal(self, request: RecordRefusal) -> Placement: ...
+    async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted: ...
+    async def file_captures(self, request: FileCaptures) -> Noted: ...
+    async def record_split(self, request: RecordSplit) -> SplitDone: ...
+    async def close_order(self, request: CloseOrder) -> PayBack: ...
+    async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
+    async def record_shipped(self, request: RecordShipped) -> Answer: ...
+    async def record_delivered(self, request: RecordDelivered) -> Answer: ...
+    async def record_received(self, request: RecordReceived) -> Answer: ...
+    async def record_attention(self, request: RecordAttention) -> Noted: ...
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
+
+
+class OrderActivities:
+    """Names as the timeline shows them. Each is one transaction with its key."""
+
+    def __init__(self, book: OrderBook) -> None:
+        self._book = book
+
+    @activity.defn
+    async def record_order(self, request: RecordOrder) -> Placement:
+        return await self._book.record_order(request)
+
+    @activity.defn
+    async def record_refusal(self, request: RecordRefusal) -> Placement:
+        return await self._book.record_refusal(request)
+
+    @activity.defn
+    async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted:
+        return await self._book.accept_payment(request)
+
+    @activity.defn
+    async def file_captures(self, request: FileCaptures) -> Noted:
+        return await self._book.file_captures(request)
+
+    @activity.defn
+    async def split_order(self, request: RecordSplit) -> SplitDone:
+        return await self._book.record_split(request)
+
+    @activity.defn
+    async def close_order(self, request: CloseOrder) -> PayBack:
+        return await self._book.close_order(request)
+
+    @activity.defn
+    async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
+        return await self._book.close_sub_orders(request)
+
+    @activity.defn
+    async def record_shipped(self, request: RecordShipped) -> Answer:
+        return await self._book.record_shipped(request)
+
+    @activity.defn
+    async def record_delivered(self, request: RecordDelivered) -> Answer:
+        return await self._book.record_delivered(request)
+
+    @activity.defn
+    async def record_received(self, request: RecordReceived) -> Answer:
+        return await self._book.record_received(request)
+
+    @activity.defn
+    async def record_attention(self, request: RecordAttention) -> Noted:
+        return await self._book.record_attention(request)
+
+    @activity.defn
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
+        return await self._book.sub_order_facts(request)

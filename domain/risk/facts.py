@@ -1,0 +1,84 @@
+"""What the rules may look at: an order, the orders before it that share something with it, and what is usual.
+
+All as of the order's placement: a rule gives the same answer a year later.
+"""
+
+from datetime import datetime, timedelta
+
+from domain.base import Message, Utc
+from domain.risk.identity import phone_neighbours
+from domain.status import CloseReason
+
+
+class LineFacts(Message):
+    sku: str
+    merchant: str
+    quantity: int
+    goods_fen: int
+    pay_fen: int
+    limited: bool = False
+
+
+class ReceiptFacts(Message):
+    """When what a merchant sent was confirmed and reviewed, if it was."""
+
+    merchant: str
+    received_at: Utc | None = None
+    reviewed_at: Utc | None = None
+
+
+class OrderFacts(Message):
+    order_no: str
+    buyer_id: int
+    device_id: str
+    address_key: str
+    phone_key: str
+    placed_at: Utc
+    first_of_buyer: bool
+    lines: list[LineFacts]
+    receipts: list[ReceiptFacts] = []  # noqa: RUF012  pydantic copies it
+    closed_at: Utc | None = None
+    close_reason: CloseReason | None = None
+
+    def goods_fen(self, merchant: str | None = None) -> int:
+        """What the goods cost before discounts: all of them, or one merchant's."""
+        return sum(line.goods_fen for line in self.lines if merchant in (None, line.merchant))
+
+    def discount_fen(self) -> int:
+        return sum(line.goods_fen - line.pay_fen for line in self.lines)
+
+    def pieces(self, sku: str) -> int:
+        return sum(line.quantity for line in self.lines if line.sku == sku)
+
+    def skus(self) -> set[str]:
+        return {line.sku for line in self.lines}
+
+    def closed_by(self, moment: datetime) -> bool:
+        return self.closed_at is not None and self.closed_at <= moment
+
+    def shares_device_or_address(self, other: "OrderFacts") -> bool:
+        return self.device_id == other.device_id or self.address_key == other.address_key
+
+    def shares_phone_block(self, other: "OrderFacts", digits: int) -> bool:
+        return phone_neighbours(self.phone_key, digits) == phone_neighbours(other.phone_key, digits)
+
+
+class UsualFacts(Message):
+    """The platform's last orders before this one, added up: what the usual is measured by."""
+
+    orders: int = 0
+    buyer_hours: int = 0  # hours in which a buyer ordered, over all buyers
+    goods_fen: int = 0
+    discount_fen: int = 0
+
+
+class AssessFacts(Message):
+    order: OrderFacts
+    # Those that share the buyer, device, address, phone or block of phone numbers.
+    earlier: list[OrderFacts] = []  # noqa: RUF012  pydantic copies it
+    usual: UsualFacts = UsualFacts()
+
+    def within(self, span: timedelta) -> list[OrderFacts]:
+        """The earlier orders placed in the `span` before this one."""
+        since = self.order.placed_at - span
+        return [past for past in self.earlier if past.placed_at > since]

@@ -1,0 +1,123 @@
+"""What people look at: an order in full, and the lists of buyers, merchants and operators."""
+
+from enum import StrEnum
+
+from domain.base import Message, Utc
+from domain.status import CloseReason, Status
+
+
+class LineView(Message):
+    """`shipped` of `quantity` pieces are on their way or arrived; `closed` were given back."""
+
+    line_no: int
+    sku: str
+    title: str
+    merchant: str
+    quantity: int
+    unit_price_fen: int
+    goods_fen: int
+    pay_fen: int
+    shipped: int = 0
+    closed: int = 0
+
+
+class ScanView(Message):
+    kind: str
+    place: str
+    at: Utc
+
+
+class SubOrderView(Message):
+    sub_order_no: str
+    merchant: str
+    warehouse: str
+    status: Status
+    goods_fen: int
+    pay_fen: int
+    after_sale: str
+    carrier: str | None = None
+    tracking_no: str | None = None
+    shipped_at: Utc | None = None
+    delivered_at: Utc | None = None
+    received_at: Utc | None = None
+    close_reason: CloseReason | None = None
+    lines: list[LineView] = []  # noqa: RUF012  pydantic copies it
+    tracking: list[ScanView] = []  # noqa: RUF012
+
+
+class AttentionView(Message):
+    """What a person is needed for."""
+
+    subject: str
+    topic: str
+    text: str
+    since: Utc
+
+
+class RefundView(Message):
+    refund_no: str
+    amount_fen: int
+    currency: str
+    state: str
+    reason: str
+
+
+class EventView(Message):
+    at: Utc
+    actor: str
+    action: str
+    subject: str
+    detail: str
+
+
+class OrderView(Message):
+    order_no: str
+    buyer_id: int
+    status: Status
+    goods_fen: int
+    amount_due_fen: int
+    currency: str
+    placed_at: Utc
+    pay_by: Utc | None = None
+    payment_link: str | None = None
+    paid_at: Utc | None = None
+    close_reason: CloseReason | None = None
+    risk_verdict: str | None = None
+    lines: list[LineView]
+    sub_orders: list[SubOrderView]
+    refunds: list[RefundView]
+    attention: list[AttentionView]
+    events: list[EventView]
+
+
+class Tab(StrEnum):
+    """The tabs of a buyer's list."""
+
+    ALL = "all"
+    TO_PAY = "to_pay"
+    TO_SHIP = "to_ship"
+    TO_RECEIVE = "to_receive"
+    TO_REVIEW = "to_review"
+    AFTER_SALE = "after_sale"
+
+
+class ListItem(Message):
+    """An order that is not split, whole (`sub_order_no` null); or a sub-order, with the order it is part of."""
+
+    order_no: str
+    sub_order_no: str | None
+    merchants: list[str]
+    status: Status
+    goods_fen: int
+    pay_fen: int
+    placed_at: Utc
+    titles: list[str]
+    after_sale: str = "NONE"
+    needs_attention: bool = False
+
+
+class Page(Message):
+    """`next` starts the following page; null on the last one."""
+
+    items: list[ListItem]
+    next: str | None = None

@@ -1,0 +1,97 @@
+"""What parties do to an order that exists: an update to its run, or the status table's answer when it has ended."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship
+from domain.order_number import OrderNo, sub_order_no
+from domain.risk import Decision
+from domain.status import Action, Actor, Answer, allowed, refusal
+from gateway.checkout import Unavailable
+from store.order_book import PostgresOrderBook
+from workflows import search
+
+WAIT = timedelta(seconds=8)
+
+
+class NoSuchOrder(Exception):
+    """There is no such order, or not for this party: the two look the same."""
+
+
+class Acts:
+    """Each returns an Answer: done, or refused with the state and what is allowed. Raises Unavailable when no worker
+    answers; the act may then still happen, and asking again does no harm."""
+
+    def __init__(self, client: Client, book: PostgresOrderBook) -> None:
+        self._client = client
+        self._book = book
+
+    async def cancel(self, number: OrderNo, cancel: Cancel, key: str | None = None) -> Answer:
+        """An order with all that has not shipped, or one sub-order by itself."""
+        return await self._update(number, "cancel", cancel, Action.CANCEL, cancel.actor, key)
+
+    async def ship(self, number: OrderNo, shipment: Ship, key: str | None = None) -> Answer:
+        return await self._update(number, "ship", shipment, Action.SHIP, shipment.actor, key)
+
+    async def track(self, number: OrderNo, scan: Scan, actor: Actor = Actor.CARRIER) -> Answer:
+        """Every scan goes to the tracking view; only the delivery moves the sub-order on."""
+        answer = await self._book.record_scan(_name(number), scan)
+        if scan.kind is not ScanKind.DELIVERED or answer.refused is not None:
+            return answer
+        return await self.deliver(number, Deliver(actor=actor), key=f"scan/{scan.event_id}")
+
+    async def deliver(self, number: OrderNo, delivery: Deliver, key: str | None = None) -> Answer:
+        return await self._update(number, "deliver", delivery, Action.DELIVER, delivery.actor, key)
+
+    async def confirm(self, number: OrderNo, receipt: ConfirmReceipt, key: str | None = None) -> Answer:
+        return await self._update(number, "confirm_receipt", receipt, Action.CONFIRM_RECEIPT, receipt.actor, key)
+
+    async def review(self, number: OrderNo, review: Review) -> Answer:
+        """A fact, not a story: the run has ended at receipt."""
+        return await self._book.review(_name(number), review.rating, review.text, datetime.now(UTC))
+
+    async def decide_risk(self, number: OrderNo, decision: Decision) -> Answer:
+        return await self._update(number, "decide_risk", decision, Action.REJECT, Actor.PLATFORM, None)
+
+    async def _update(
+        self, number: OrderNo, update: str, arg: object, action: Action, actor: Actor, key: str | None
+    ) -> Answer:
+        name = _name(number)
+        run = search.order_id(name) if number.sub is None else search.sub_order_id(name)
+        try:
+            answer: Answer = await self._client.get_workflow_handle(run).execute_update(
+                update,
+                arg,
+                id=key or str(uuid.uuid4()),
+                result_type=Answer,
+                rpc_timeout=WAIT,
+            )
+            return answer
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise Unavailable("no worker answers; ask again, nothing is done twice") from error
+        except WorkflowUpdateFailedError as error:
+            raise Unavailable(f"the run could not take it: {error.cause}; ask again") from error
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
+        return await self._ended(number, action, actor)
+
+    async def _ended(self, number: OrderNo, action: Action, actor: Actor) -> Answer:
+        """The run has ended, so the order is at an ending: the table says what may still be done."""
+        status = await self._book.status(number)
+        if status is None:
+            raise NoSuchOrder
+        if action in allowed(status, actor):
+            raise Unavailable("the order's run is not there (ended by an operator, or just starting); ask again later")
+        return Answer(status=status, refused=refusal(status, action, actor))
+
+
+def _name(number: OrderNo) -> str:
+    return number.order_no if number.sub is None else sub_order_no(number.order_no, number.sub)

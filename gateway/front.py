@@ -1,0 +1,23 @@
+"""What the gateway's routes and the command line stand on."""
+
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from gateway.acts import Acts
+from gateway.checkout import Checkout
+from store.inbox import PostgresInbox
+from store.order_book import PostgresOrderBook
+from store.ownership import PostgresOwnership
+from store.views import PostgresViews
+
+
+@dataclass(frozen=True)
+class Front:
+    client: Client
+    checkout: Checkout
+    acts: Acts
+    views: PostgresViews
+    inbox: PostgresInbox
+    book: PostgresOrderBook
+    owners: PostgresOwnership

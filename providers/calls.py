@@ -1,0 +1,78 @@
+"""One way to call a party over HTTP: little patience, and errors that say what was called, nothing secret."""
+
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class PartyFault(Exception):
+    """A party outside the house gave no answer, or not one we can use. It may have done what was asked."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def segment(text: str) -> str:
+    """An id as one segment of a path, whatever is in it."""
+    return quote(text, safe="")
+
+
+class HttpParty:
+    """A party at one address, called over one client that is kept and used again."""
+
+    party = "party"
+
+    def __init__(self, base_url: str, timeout_s: float = 5.0) -> None:
+        # trust_env: only runtime/ reads the environment, and a proxy set there must not get in between.
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False)
+
+    async def aclose(self) -> None:
+        """Close the connections. The party can't be called after this."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return await self._client.request(method, path, **request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # Not chained: what httpx says may hold the address, and an address may hold a password.
+            name = type(error).__name__
+            raise PartyFault(f"{self.party}: {method} {path}: no answer ({name})") from None
+
+    async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Call, and take only a 2xx for an answer."""
+        response = await self._call(method, path, **request)
+        if not response.is_success:
+            raise self._refuse(response)
+        return response
+
+    def _refuse(self, response: httpx.Response) -> PartyFault:
+        asked = response.request
+        path = asked.url.raw_path.decode("ascii")
+        status = response.status_code
+        return PartyFault(f"{self.party}: {asked.method} {path}: answered {status}", status)
+
+    def _read(self, answer: type[Answer], response: httpx.Response) -> Answer:
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError:
+            # Not chained: pydantic prints what it was given.
+            asked = response.request
+            path = asked.url.raw_path.decode("ascii")
+            wanted = answer.__name__
+            raise PartyFault(f"{self.party}: {asked.method} {path}: the answer is no {wanted}") from None
+
+
+def json_body(message: BaseModel) -> dict[str, Any]:
+    """A model as the body of a request, for `_call(**...)`."""
+    return {"content": message.model_dump_json(), "headers": {"content-type": "application/json"}}

@@ -1,0 +1,138 @@
+"""The relays: payment notifications from the inbox to their orders, alarms and notices from the outbox to people.
+
+Both run in every worker. What one of them has claimed and not settled is another's after the lease.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.payment import StrayCapture
+from domain.payment import Capture
+from domain.precedence import WANTED, CaptureOutcome
+from providers.notifier import HttpNotifier
+from store.inbox import Notification, PostgresInbox
+from store.notes import ALARM
+from store.outbox import PostgresOutbox
+from workflows import search
+from workflows.stray_payment import StrayPayment
+
+IDLE_S = 0.25
+AFTER_A_FAULT_S = 2.0
+AT_ONCE = 20
+
+log = logging.getLogger("relay")
+
+
+async def keep_going(step: Callable[[], Awaitable[int]], what: str) -> None:
+    """Repeat a step for ever: at once while there is work, after a pause when there is none or it failed."""
+    while True:
+        try:
+            moved = await step()
+        except Exception as fault:
+            # Nothing is lost: what was not settled is claimed again. So any fault is logged and outlived.
+            log.warning("%s: %s", what, fault)
+            await asyncio.sleep(AFTER_A_FAULT_S)
+        else:
+            if moved == 0:
+                await asyncio.sleep(IDLE_S)
+
+
+class InboxRelay:
+    """Delivers each notification to its order as an update, with the notification's id as the update's."""
+
+    def __init__(self, client: Client, inbox: PostgresInbox, task_queue: str) -> None:
+        self._client = client
+        self._inbox = inbox
+        self._task_queue = task_queue
+
+    async def step(self) -> int:
+        claimed = await self._inbox.claim(AT_ONCE)
+        await asyncio.gather(*(self._deliver(notification) for notification in claimed))
+        return len(claimed)
+
+    async def _deliver(self, notification: Notification) -> None:
+        try:
+            outcome = await self._offer(notification)
+            if outcome not in WANTED:
+                await self._send_back(notification.capture, outcome)
+        except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            pause = timedelta(seconds=min(30.0, 0.5 * 2 ** min(notification.attempts, 10)))
+            log.info("notification %s waits %s: %s", notification.notification_id, pause, error)
+            await self._inbox.retry_in(notification.notification_id, pause)
+            return
+        await self._inbox.settle(notification.notification_id, outcome)
+
+    async def _offer(self, notification: Notification) -> CaptureOutcome:
+        """Ask the order's run whether it wants the money. No open run wants none."""
+        capture = notification.capture
+        order = self._client.get_workflow_handle(search.order_id(capture.payment_id))
+        try:
+            outcome: CaptureOutcome = await order.execute_update(
+                "receive_payment",
+                capture,
+                id=notification.notification_id,
+                result_type=CaptureOutcome,
+                rpc_timeout=timedelta(seconds=8),
+            )
+            return outcome
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        return await self._inbox.without_a_run(capture)
+
+    async def _send_back(self, capture: Capture, why: CaptureOutcome) -> None:
+        try:
+            await self._client.start_workflow(
+                StrayPayment.run,
+                StrayCapture(capture=capture, why=why),
+                id=search.stray_payment_id(capture.capture_id),
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"{capture.amount_fen} fen {capture.currency} for {capture.payment_id}: {why}",
+                search_attributes=TypedSearchAttributes(
+                    [SearchAttributePair(search.ORDER_NO, capture.payment_id[:64])]
+                ),
+            )
+        except WorkflowAlreadyStartedError:
+            log.info("capture %s has been sent back before", capture.capture_id)
+
+
+class OutboxRelay:
+    """Posts alarms and notices to the address in the settings, at least once; logs every alarm."""
+
+    def __init__(self, outbox: PostgresOutbox, notifier: HttpNotifier | None) -> None:
+        self._outbox = outbox
+        self._notifier = notifier
+
+    async def step(self) -> int:
+        claimed = await self._outbox.claim(AT_ONCE)
+        posted: list[int] = []
+        for message in claimed:
+            if message.topic == ALARM and message.attempts == 1:
+                log.warning("alarm %s: %s", message.message_id, message.body)
+            try:
+                if self._notifier is not None:
+                    await self._notifier.post(message.topic, message.message_id, message.body)
+                posted.append(message.id)
+            except Exception as fault:
+                log.info("%s waits: %s", message.message_id, fault)
+        if posted:
+            await self._outbox.posted(posted)
+        return len(claimed)

@@ -1,0 +1,105 @@
+"""Which implementation stands behind which activity. To put your own service in, change it here, in one place."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from activities.catalog import PricingActivities
+from activities.merchant import MerchantActivities
+from activities.orders import OrderActivities
+from activities.payment import PaymentActivities
+from activities.risk import RiskActivities
+from activities.stock import StockActivities
+from domain.checkout import Limits
+from gateway.acts import Acts
+from gateway.checkout import Checkout, CheckoutSettings
+from gateway.front import Front
+from providers.merchant import HttpMerchantSystem
+from providers.payment import HttpPaymentProvider
+from runtime.settings import Settings, load
+from runtime.temporal import connect
+from store.cashbox import PostgresCashbox
+from store.catalog import PostgresCatalog
+from store.checkout import PostgresCheckoutKeys
+from store.engine import engine_for
+from store.inbox import PostgresInbox
+from store.order_book import PostgresOrderBook
+from store.ownership import PostgresOwnership
+from store.risk import PostgresRisk
+from store.stock import PostgresStock
+from store.views import PostgresViews
+
+# One digit of every order number: what kind of business, through which family of channels.
+CHANNEL = 1
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        lines=settings.lines_per_order,
+        pieces_per_line=settings.pieces_per_line,
+        amount_fen=settings.amount_per_order_fen,
+    )
+
+
+@asynccontextmanager
+async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+    """Every activity, each with the party behind it."""
+    async with AsyncExitStack() as parties:
+        provider = await parties.enter_async_context(HttpPaymentProvider(settings.provider_url))
+        merchants = await parties.enter_async_context(HttpMerchantSystem(settings.merchant_url or settings.sandbox_url))
+        book = PostgresOrderBook(engine)
+        risk = RiskActivities(PostgresRisk(engine))
+        pricing = PricingActivities(PostgresCatalog(engine), limits(settings))
+        stock = StockActivities(PostgresStock(engine))
+        orders = OrderActivities(book)
+        payment = PaymentActivities(provider, PostgresCashbox(engine))
+        merchant = MerchantActivities(merchants, book)
+        yield [
+            *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
+            pricing.price_cart,
+            *(stock.reserve_stock, stock.release_stock, stock.deduct_stock, stock.restock),
+            *(orders.record_order, orders.record_refusal, orders.accept_payment, orders.file_captures),
+            *(orders.split_order, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
+            *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
+            *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
+            merchant.hand_over,
+        ]
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings | None = None) -> AsyncIterator[AsyncEngine]:
+    engine = engine_for((settings or load()).database_url)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
+    settings = settings or load()
+    async with open_engine(settings) as engine:
+        client = await connect(settings)
+        book = PostgresOrderBook(engine)
+        secret = settings.order_number_key.get_secret_value().encode()
+        checkout = Checkout(
+            client,
+            PostgresCheckoutKeys(engine, secret, CHANNEL),
+            CheckoutSettings(
+                task_queue=settings.task_queue,
+                terms=settings.terms(),
+                limits=limits(settings),
+                task_timeout_s=settings.workflow_task_timeout_s,
+            ),
+        )
+        yield Front(
+            client=client,
+            checkout=checkout,
+            acts=Acts(client, book),
+            views=PostgresViews(engine),
+            inbox=PostgresInbox(engine),
+            book=book,
+            owners=PostgresOwnership(engine),
+        )

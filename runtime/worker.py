@@ -1,0 +1,109 @@
+"""A worker: runs the stories and their activities, and the two relays. Several may run."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from providers.notifier import HttpNotifier
+from runtime import logs
+from runtime.relays import InboxRelay, OutboxRelay, keep_going
+from runtime.settings import Settings, load
+from runtime.temporal import Unreachable, connect, ensure_search_attributes
+from runtime.wiring import activities, open_engine
+from store.inbox import PostgresInbox
+from store.outbox import PostgresOutbox
+from workflows import search
+from workflows.order import Order
+from workflows.stray_payment import StrayPayment
+from workflows.sub_order import SubOrder
+
+WORKFLOWS = [Order, SubOrder, StrayPayment]
+
+log = logging.getLogger("worker")
+
+
+def runner() -> SandboxedWorkflowRunner:
+    """The sandbox, with our own pure packages passed through: loading them for each run costs most of its CPU."""
+    passed = ("domain", "activities", "workflows")
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    if not settings.deployment_name:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+
+
+def _telemetry(settings: Settings) -> Runtime | None:
+    if not settings.metrics_port:
+        return None
+    metrics = PrometheusConfig(bind_address=f"127.0.0.1:{settings.metrics_port}")
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+
+
+async def run_worker(settings: Settings, client: Client, stopping: asyncio.Event) -> None:
+    """Work until told to stop; then finish what is under way, within the time that the settings give."""
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(settings))
+        acts = await stack.enter_async_context(activities(settings, engine))
+        notifier = None
+        if settings.notify_url:
+            notifier = await stack.enter_async_context(HttpNotifier(settings.notify_url))
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            activities=acts,
+            workflow_runner=runner(),
+            max_cached_workflows=settings.max_cached_workflows,
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
+            graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
+            deployment_config=_deployment(settings),
+        )
+        inbox = InboxRelay(client, PostgresInbox(engine), settings.task_queue)
+        outbox = OutboxRelay(PostgresOutbox(engine), notifier)
+        async with worker:
+            relays = [
+                asyncio.create_task(keep_going(inbox.step, "inbox")),
+                asyncio.create_task(keep_going(outbox.step, "outbox")),
+            ]
+            log.info("working on %s", settings.task_queue)
+            await stopping.wait()
+            log.info("stopping: finishing what is under way")
+            for relay in relays:
+                relay.cancel()
+            await asyncio.gather(*relays, return_exceptions=True)
+    log.info("stopped")
+
+
+async def work(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    client = await connect(settings, runtime=_telemetry(settings))
+    await ensure_search_attributes(client, search.REGISTERED)
+    await run_worker(settings, client, stopping)
+
+
+def main() -> int:
+    """Exit status 0 after an orderly stop, 1 when a server can't be reached."""
+    logs.as_json()
+    try:
+        asyncio.run(work(load()))
+    except Unreachable as unreachable:
+        log.error("%s", unreachable)
+        return 1
+    return 0

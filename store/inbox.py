@@ -1,0 +1,83 @@
+"""The inbox of payment notifications: what is in it is delivered until it is settled, and kept for ever."""
+
+from datetime import timedelta
+
+from sqlalchemy import Text, bindparam, cast, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.base import Message
+from domain.payment import Capture
+from domain.precedence import CaptureOutcome
+from store.order_book import file_capture
+from store.tables import captures, orders, payment_notifications
+
+# While one relay works on a notification the others leave it alone; should that relay die, they take over then.
+LEASE = timedelta(seconds=12)
+
+
+class Notification(Message):
+    notification_id: str
+    capture: Capture
+    attempts: int
+
+
+class PostgresInbox:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def put(self, notification_id: str, capture: Capture) -> bool:
+        """Written before the provider gets its 2xx. False when this notification has come before."""
+        async with self._engine.begin() as db:
+            return await file_capture(db, notification_id, capture) > 0
+
+    async def claim(self, most: int) -> list[Notification]:
+        """Take what is due, for the time of the lease."""
+        inbox = payment_notifications.c
+        due = (
+            select(inbox.notification_id)
+            .where(inbox.settled_at.is_(None), inbox.due_at <= func.now())
+            .order_by(inbox.due_at)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        claim = (
+            update(payment_notifications)
+            .where(inbox.notification_id.in_(due))
+            .values(due_at=func.now() + bindparam("lease", LEASE), attempts=inbox.attempts + 1)
+            .returning(inbox.notification_id, cast(inbox.capture, Text), inbox.attempts)
+        )
+        async with self._engine.begin() as db:
+            return [
+                Notification(
+                    notification_id=notification_id,
+                    capture=Capture.model_validate_json(capture),
+                    attempts=attempts,
+                )
+                for notification_id, capture, attempts in await db.execute(claim)
+            ]
+
+    async def settle(self, notification_id: str, outcome: CaptureOutcome) -> None:
+        async with self._engine.begin() as db:
+            await db.execute(
+                update(payment_notifications)
+                .where(payment_notifications.c.notification_id == notification_id)
+                .values(settled_at=func.now(), outcome=outcome.value)
+            )
+
+    async def retry_in(self, notification_id: str, pause: timedelta) -> None:
+        async with self._engine.begin() as db:
+            await db.execute(
+                update(payment_notifications)
+                .where(payment_notifications.c.notification_id == notification_id)
+                .values(due_at=func.now() + bindparam("pause", pause))
+            )
+
+    async def without_a_run(self, capture: Capture) -> CaptureOutcome:
+        """What to make of money for an order that has no open run."""
+        async with self._engine.connect() as db:
+            fate = await db.scalar(select(captures.c.fate).where(captures.c.capture_id == capture.capture_id))
+            if fate is not None:
+                return CaptureOutcome.DUPLICATE if fate == "ACCEPTED" else CaptureOutcome.ALREADY_STRAY
+            number = cast(orders.c.order_no, Text)
+            known = await db.scalar(select(exists().where(number == capture.payment_id)))
+        return CaptureOutcome.TOO_LATE if known else CaptureOutcome.UNKNOWN_ORDER

@@ -1,0 +1,25 @@
+"""What every ledger's transaction may add: who did what, and what is to be told."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import order_events, outbox
+
+ALARM = "alarm"
+NOTICE = "notice"
+
+
+async def note(
+    db: AsyncConnection, order_no: int, at: datetime, actor: str, action: str, *, subject: str = "", detail: str = ""
+) -> None:
+    """One line in the order's story."""
+    row = {"order_no": order_no, "subject": subject, "actor": actor, "action": action, "detail": detail, "at": at}
+    await db.execute(insert(order_events).values(row))
+
+
+async def tell(db: AsyncConnection, topic: str, message_id: str, body: dict[str, Any]) -> None:
+    """Leave a message for the relay, in the transaction of its cause. Key: `message_id`."""
+    await db.execute(insert(outbox).values(topic=topic, message_id=message_id, body=body).on_conflict_do_nothing())

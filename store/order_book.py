@@ -1,0 +1,318 @@
+"""The order book in PostgreSQL, up to the split: placed, paid, closed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.orders import (
+    AcceptPayment,
+    CloseOrder,
+    FileCaptures,
+    Noted,
+    PayBack,
+    PaymentAccepted,
+    RecordAttention,
+    RecordOrder,
+    RecordRefusal,
+    RecordSplit,
+    SplitDone,
+)
+from domain.order import OrderLine, Placement, SubOrderPlan
+from domain.payment import Capture
+from domain.precedence import CaptureOutcome
+from domain.risk import address_key, device_key, phone_key
+from domain.split import split
+from domain.status import (
+    Action,
+    Actor,
+    CloseReason,
+    Facts,
+    FulfilmentFact,
+    PaymentFact,
+    Refused,
+    Status,
+    act,
+    status_of,
+)
+from store.cashbox import decide_refund, keep_capture
+from store.journal import ORDERS, PROVIDER, post
+from store.keys import once
+from store.notes import ALARM, NOTICE, note, tell
+from store.parcels import Parcels, lock_order, mark_stuck
+from store.tables import (
+    attentions,
+    order_lines,
+    order_operations,
+    orders,
+    payment_notifications,
+    placements,
+    sub_order_lines,
+    sub_orders,
+)
+
+
+class PostgresOrderBook(Parcels):
+    """Implements `activities.orders.OrderBook` and `activities.merchant.ParcelBook`."""
+
+    async def record_order(self, request: RecordOrder) -> Placement:
+        async with self._engine.begin() as db:
+            return await once(
+                db, order_operations, f"{request.order_no}/place", Placement, lambda: _record_order(db, request)
+            )
+
+    async def record_refusal(self, request: RecordRefusal) -> Placement:
+        number = request.placement.order_no
+        async with self._engine.begin() as db:
+            return await once(db, order_operations, f"{number}/place", Placement, lambda: _record_refusal(db, request))
+
+    async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted:
+        async with self._engine.begin() as db:
+            return PaymentAccepted(outcome=await _accept_payment(db, request))
+
+    async def file_captures(self, request: FileCaptures) -> Noted:
+        async with self._engine.begin() as db:
+            filed = 0
+            for capture in request.captures:
+                filed += await file_capture(db, f"closing/{capture.capture_id}", capture)
+        return Noted(changed=filed > 0)
+
+    async def record_split(self, request: RecordSplit) -> SplitDone:
+        async with self._engine.begin() as db:
+            return await once(db, order_operations, f"{request.order_no}/split", SplitDone, lambda: _split(db, request))
+
+    async def close_order(self, request: CloseOrder) -> PayBack:
+        async with self._engine.begin() as db:
+            return await once(
+                db, order_operations, f"{request.order_no}/close", PayBack, lambda: _close_order(db, request)
+            )
+
+    async def record_attention(self, request: RecordAttention) -> Noted:
+        async with self._engine.begin() as db:
+            changed = await (_mark(db, request) if request.text is not None else _unmark(db, request))
+            if changed and request.subject:
+                await mark_stuck(db, request.order_no, request.subject)
+            return Noted(changed=changed)
+
+
+async def file_capture(db: AsyncConnection, notification_id: str, capture: Capture) -> int:
+    """Put money that arrived into the inbox; 0 when this notification is there already. Kept for ever."""
+    row = {
+        "notification_id": notification_id,
+        "capture_id": capture.capture_id,
+        "capture": capture.model_dump(mode="json"),
+    }
+    filed = await db.execute(insert(payment_notifications).values(row).on_conflict_do_nothing())
+    return filed.rowcount
+
+
+async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
+    cart, priced, number = request.cart, request.priced, int(request.order_no)
+    payment = PaymentFact.UNPAID if priced.amount_due_fen else PaymentFact.PAID
+    await db.execute(
+        insert(orders).values(
+            order_no=number,
+            buyer_id=cart.buyer_id,
+            caller=request.caller,
+            device_id=device_key(cart.device_id),
+            ip=cart.ip,
+            address=cart.address.model_dump(),
+            address_key=address_key(cart.address),
+            phone_key=phone_key(cart.address.phone),
+            goods_fen=priced.goods_fen,
+            amount_due_fen=priced.amount_due_fen,
+            currency=priced.currency,
+            payment=payment.value,
+            status=status_of(Facts(payment=payment)).value,
+            placed_at=request.placed_at,
+            pay_by=request.pay_by,
+        )
+    )
+    await db.execute(insert(order_lines), [{"order_no": number, **line.model_dump()} for line in priced.lines])
+    placement = Placement(
+        order_no=request.order_no,
+        amount_due_fen=priced.amount_due_fen,
+        currency=priced.currency,
+        pay_by=request.pay_by,
+    )
+    await _keep_answer(db, placement, request.placed_at)
+    await note(db, number, request.placed_at, Actor.BUYER, "PLACE", detail=f"{priced.amount_due_fen} fen")
+    return placement
+
+
+async def _record_refusal(db: AsyncConnection, request: RecordRefusal) -> Placement:
+    refused = request.placement.refusal
+    assert refused is not None
+    await _keep_answer(db, request.placement, request.at)
+    number = int(request.placement.order_no)
+    await note(db, number, request.at, Actor.PLATFORM, "REFUSE", detail=f"{refused.code}: {request.to_operators}")
+    return request.placement
+
+
+async def _keep_answer(db: AsyncConnection, placement: Placement, at: datetime) -> None:
+    row = {"order_no": int(placement.order_no), "outcome": placement.model_dump(mode="json"), "at": at}
+    await db.execute(insert(placements).values(row))
+
+
+async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
+    capture, number = request.capture, int(request.order_no)
+    order = await lock_order(db, number)
+    fate = await keep_capture(db, capture, "ACCEPTED")
+    if fate is not None:
+        return CaptureOutcome.DUPLICATE if fate == "ACCEPTED" else CaptureOutcome.ALREADY_STRAY
+    moved = act(_facts(order), Action.PAY, Actor.BUYER)
+    assert not isinstance(moved, Refused), moved.reason
+    await db.execute(
+        update(orders)
+        .where(orders.c.order_no == number)
+        .values(
+            payment=moved.payment.value,
+            status=status_of(moved).value,
+            capture_id=capture.capture_id,
+            paid_at=capture.captured_at,
+        )
+    )
+    await post(
+        db,
+        f"capture/{capture.capture_id}",
+        "CAPTURE",
+        request.order_no,
+        debit=PROVIDER,
+        credit=ORDERS,
+        amount_fen=capture.amount_fen,
+        currency=capture.currency,
+    )
+    await note(db, number, capture.captured_at, Actor.BUYER, Action.PAY, detail=f"{capture.amount_fen} fen")
+    body = {"order_no": request.order_no, "event": "paid", "amount_fen": capture.amount_fen}
+    await tell(db, NOTICE, f"paid/{request.order_no}", body)
+    return CaptureOutcome.ACCEPTED
+
+
+async def _split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
+    number = int(request.order_no)
+    order = await lock_order(db, number)
+    rows = (await db.execute(select(order_lines).where(order_lines.c.order_no == number))).mappings()
+    plans = split(request.order_no, [OrderLine.model_validate(dict(row)) for row in rows])
+    await db.execute(insert(sub_orders), [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
+    await db.execute(
+        insert(sub_order_lines),
+        [
+            {
+                "order_no": number,
+                "idx": plan.index,
+                "line_no": line.line_no,
+                "first_unit": line.first_unit,
+                "last_unit": line.last_unit,
+                "goods_fen": line.goods_fen,
+                "pay_fen": line.pay_fen,
+            }
+            for plan in plans
+            for line in plan.lines
+        ],
+    )
+    await note(db, number, request.at, Actor.PLATFORM, "SPLIT", detail=f"{len(plans)} sub-orders")
+    return SplitDone(sub_orders=plans)
+
+
+def _sub_order_row(number: int, buyer_id: int, plan: SubOrderPlan, at: datetime) -> dict[str, object]:
+    return {
+        "order_no": number,
+        "idx": plan.index,
+        "buyer_id": buyer_id,
+        "sub_order_no": plan.sub_order_no,
+        "merchant": plan.merchant,
+        "warehouse": plan.warehouse,
+        "status": Status.AWAITING_SHIPMENT.value,
+        "goods_fen": plan.goods_fen,
+        "pay_fen": plan.pay_fen,
+        "created_at": at,
+    }
+
+
+_CLOSING_ACTION = {
+    CloseReason.UNPAID: (Action.EXPIRE, Actor.CLOCK),
+    CloseReason.CANCELLED_BY_BUYER: (Action.CANCEL, Actor.BUYER),
+    CloseReason.CANCELLED_BY_PLATFORM: (Action.CANCEL, Actor.PLATFORM),
+    CloseReason.CANCELLED_BY_MERCHANT: (Action.CANCEL, Actor.MERCHANT),
+    CloseReason.RISK_REJECTED: (Action.REJECT, Actor.PLATFORM),
+}
+
+
+async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
+    number = int(request.order_no)
+    order = await lock_order(db, number)
+    action, actor = _CLOSING_ACTION[request.reason]
+    moved = act(_facts(order), action, actor)
+    assert not isinstance(moved, Refused), moved.reason
+    await db.execute(
+        update(orders)
+        .where(orders.c.order_no == number)
+        .values(status=status_of(moved).value, close_reason=request.reason.value, closed_at=request.at)
+    )
+    await db.execute(delete(attentions).where(attentions.c.order_no == number))
+    await note(db, number, request.at, actor, action, detail=request.reason)
+    body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
+    await tell(db, NOTICE, f"closed/{request.order_no}", body)
+    refund_no = None
+    if order.capture_id is not None:
+        refund_no = await decide_refund(db, number, order.amount_due_fen, request.reason.value, request.at)
+    return PayBack(key="close", refund_no=refund_no)
+
+
+async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:
+    values = {
+        "order_no": int(request.order_no),
+        "subject": request.subject,
+        "topic": request.topic,
+        "text": request.text,
+        "since": request.at,
+    }
+    marked = await db.execute(insert(attentions).values(values).on_conflict_do_nothing())
+    if not marked.rowcount:
+        return False
+    if request.alarm:
+        where = request.subject or request.order_no
+        body = {"order_no": request.order_no, "subject": where, "topic": request.topic, "text": request.text}
+        await tell(db, ALARM, f"attention/{where}/{request.topic}/{request.at.timestamp():.3f}", body)
+    await note(
+        db,
+        int(request.order_no),
+        request.at,
+        Actor.PLATFORM,
+        Action.GET_STUCK,
+        subject=request.subject,
+        detail=f"{request.topic}: {request.text}",
+    )
+    return True
+
+
+async def _unmark(db: AsyncConnection, request: RecordAttention) -> bool:
+    healed = await db.execute(
+        delete(attentions).where(
+            attentions.c.order_no == int(request.order_no),
+            attentions.c.subject == request.subject,
+            attentions.c.topic == request.topic,
+        )
+    )
+    if healed.rowcount:
+        await note(
+            db,
+            int(request.order_no),
+            request.at,
+            Actor.PLATFORM,
+            Action.HEAL,
+            subject=request.subject,
+            detail=request.topic,
+        )
+    return healed.rowcount > 0
+
+
+def _facts(order: Row[Any]) -> Facts:
+    """Of an order that is not split."""
+    closed = Status(order.status) is Status.CLOSED
+    return Facts(
+        payment=PaymentFact(order.payment),
+        fulfilment=FulfilmentFact.CLOSED if closed else FulfilmentFact.AWAITING,
+    )

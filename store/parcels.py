@@ -1,0 +1,321 @@
+"""The order book in PostgreSQL, from the split on: sub-orders, and the order's status that is folded from them.
+
+Every change locks the order's row first, so that a shipment and a cancel of one order come one after the other.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from activities.orders import (
+    Closed,
+    CloseSubOrders,
+    PayBack,
+    RecordDelivered,
+    RecordReceived,
+    RecordShipped,
+    SubOrderFacts,
+    SubOrderOf,
+)
+from activities.stock import StockLine
+from domain.acts import Scan
+from domain.order_number import OrderNo, parse
+from domain.status import (
+    Action,
+    Actor,
+    AfterSaleFact,
+    Answer,
+    CloseReason,
+    Facts,
+    FulfilmentFact,
+    PaymentFact,
+    Refused,
+    ReviewFact,
+    Status,
+    act,
+    allowed,
+    fold,
+    refusal,
+    status_of,
+)
+from store.cashbox import decide_refund
+from store.keys import once
+from store.notes import NOTICE, note, tell
+from store.tables import (
+    attentions,
+    order_lines,
+    order_operations,
+    orders,
+    reviews,
+    sub_order_lines,
+    sub_orders,
+    tracking_events,
+)
+
+SubOrderRow = Row[Any]
+
+
+class Parcels:
+    """The half of the order book that sub-orders write in."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def status(self, number: OrderNo) -> Status | None:
+        """Of an order, or a sub-order; None when there is none."""
+        order_no = int(number.order_no)
+        query = select(orders.c.status).where(orders.c.order_no == order_no)
+        if number.sub is not None:
+            of_sub = (sub_orders.c.order_no == order_no) & (sub_orders.c.idx == number.sub)
+            query = select(sub_orders.c.status).where(of_sub)
+        async with self._engine.connect() as db:
+            status = await db.scalar(query)
+        return Status(status) if status else None
+
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
+        async with self._engine.connect() as db:
+            return _standing(await _sub_order(db, request.sub_order_no))
+
+    async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
+        async with self._engine.begin() as db:
+            await db.execute(
+                update(sub_orders)
+                .where(sub_orders.c.sub_order_no == request.sub_order_no, sub_orders.c.handed_over_at.is_(None))
+                .values(handed_over_at=func.now())
+            )
+            return _standing(await _sub_order(db, request.sub_order_no))
+
+    async def record_shipped(self, request: RecordShipped) -> Answer:
+        key = f"{request.sub_order_no}/ship/{request.carrier}/{request.tracking_no}"
+        async with self._engine.begin() as db:
+            return await once(db, order_operations, key, Answer, lambda: _ship(db, request))
+
+    async def record_delivered(self, request: RecordDelivered) -> Answer:
+        async with self._engine.begin() as db:
+            row = await _lock(db, request.sub_order_no)
+            delivered = act(_facts(row), Action.DELIVER, request.actor)
+            if isinstance(delivered, Refused):
+                return Answer(status=delivered.status, refused=delivered)
+            if row.delivered_at is None:
+                await _change(db, row, delivered, delivered_at=request.at)
+                await _note(db, row, request.at, request.actor, Action.DELIVER)
+            return Answer(status=status_of(delivered))
+
+    async def record_received(self, request: RecordReceived) -> Answer:
+        async with self._engine.begin() as db:
+            row = await _lock(db, request.sub_order_no)
+            if Status(row.status) in (Status.COMPLETED, Status.REVIEWED):
+                return Answer(status=Status(row.status))
+            received = act(_facts(row), Action.CONFIRM_RECEIPT, request.actor)
+            if isinstance(received, Refused):
+                return Answer(status=received.status, refused=received)
+            await _change(db, row, received, received_at=request.at)
+            await _note(db, row, request.at, request.actor, Action.CONFIRM_RECEIPT)
+            await refold(db, row.order_no, request.at)
+            return Answer(status=status_of(received))
+
+    async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
+        key = f"{request.order_no}/cancel/{request.request_id}"
+        async with self._engine.begin() as db:
+            return await once(db, order_operations, key, Closed, lambda: _close(db, request))
+
+    async def record_scan(self, sub_order_no: str, scan: Scan) -> Answer:
+        """A carrier's report, for the tracking view only. Key: the carrier's event id."""
+        async with self._engine.begin() as db:
+            row = await _lock(db, sub_order_no)
+            tracked = act(_facts(row), Action.TRACK, Actor.CARRIER)
+            if isinstance(tracked, Refused):
+                return Answer(status=tracked.status, refused=tracked)
+            values = {"order_no": row.order_no, "idx": row.idx, **scan.model_dump()}
+            await db.execute(insert(tracking_events).values(values).on_conflict_do_nothing())
+            return Answer(status=status_of(tracked))
+
+    async def review(self, sub_order_no: str, rating: int, text: str, at: datetime) -> Answer:
+        """What the buyer thinks; a fact, not a story. Once per sub-order."""
+        async with self._engine.begin() as db:
+            row = await _lock(db, sub_order_no)
+            reviewed = act(_facts(row), Action.REVIEW, Actor.BUYER)
+            if isinstance(reviewed, Refused):
+                return Answer(status=reviewed.status, refused=reviewed)
+            await _keep_review(db, row, rating, text, at)
+            await _change(db, row, reviewed)
+            await _note(db, row, at, Actor.BUYER, Action.REVIEW, f"{rating} of 5")
+            await refold(db, row.order_no, at)
+            return Answer(status=status_of(reviewed))
+
+
+async def lock_order(db: AsyncConnection, order_no: int) -> SubOrderRow:
+    """The order's row, until the transaction ends."""
+    return (await db.execute(select(orders).where(orders.c.order_no == order_no).with_for_update())).one()
+
+
+async def mark_stuck(db: AsyncConnection, order_no: str, sub_order_no: str) -> None:
+    """A sub-order that awaits shipment and needs a person is in EXCEPTION until nothing needs one any more."""
+    row = await _lock(db, sub_order_no)
+    waiting = await db.scalar(
+        select(func.count()).where(attentions.c.order_no == int(order_no), attentions.c.subject == sub_order_no)
+    )
+    moved = act(_facts(row), Action.GET_STUCK if waiting else Action.HEAL, Actor.PLATFORM)
+    if not isinstance(moved, Refused):  # shipped or closed meanwhile: the mark alone tells
+        await _change(db, row, moved)
+
+
+async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
+    """The order's status, from its sub-orders'. The order's row must be locked."""
+    rows = (await db.execute(select(sub_orders).where(sub_orders.c.order_no == order_no))).all()
+    status = fold(Status(row.status) for row in rows).status
+    values: dict[str, object] = {"status": status.value}
+    if status is Status.COMPLETED:
+        values["completed_at"] = at
+    if status is Status.CLOSED:
+        values["closed_at"] = at
+        values["close_reason"] = max(rows, key=lambda row: row.closed_at).close_reason
+    await db.execute(update(orders).where(orders.c.order_no == order_no).values(values))
+
+
+async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
+    row = await _lock(db, request.sub_order_no)
+    shipped = act(_facts(row), Action.SHIP, request.actor)
+    if isinstance(shipped, Refused):
+        return Answer(status=shipped.status, refused=shipped)
+    await _change(db, row, shipped, carrier=request.carrier, tracking_no=request.tracking_no, shipped_at=request.at)
+    await db.execute(
+        delete(attentions).where(attentions.c.order_no == row.order_no, attentions.c.subject == request.sub_order_no)
+    )
+    detail = f"{request.carrier} {request.tracking_no}"
+    await _note(db, row, request.at, request.actor, Action.SHIP, detail)
+    body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "shipped", "with": detail}
+    await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
+    await refold(db, row.order_no, request.at)
+    return Answer(status=status_of(shipped))
+
+
+async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
+    order_no = int(request.order_no)
+    await lock_order(db, order_no)
+    rows = (
+        await db.execute(select(sub_orders).where(sub_orders.c.order_no == order_no).order_by(sub_orders.c.idx))
+    ).all()
+    named = [row for row in rows if request.sub_order_no in (None, row.sub_order_no)]
+    refused = _why_not(rows, named, request.actor)
+    if refused is not None:
+        return Closed(refused=refused, order_status=fold(Status(row.status) for row in rows).status)
+    closing = [row for row in named if Status(row.status) is not Status.CLOSED]
+    for row in closing:
+        await _close_one(db, row, request)
+    await refold(db, order_no, request.at)
+    amount = sum(row.pay_fen for row in closing)
+    pay_back = PayBack(
+        key=f"cancel/{request.request_id}",
+        refund_no=await decide_refund(db, order_no, amount, request.reason.value, request.at),
+        restock=await _pieces(db, closing),
+    )
+    return Closed(closed=[row.sub_order_no for row in closing], pay_back=pay_back)
+
+
+def _why_not(rows: Sequence[SubOrderRow], named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:
+    """All that are named, or none: the first reason against it, with what this party may do instead."""
+    live = [row for row in named if Status(row.status) is not Status.CLOSED]
+    status = fold(Status(row.status) for row in named).status
+    if not live:
+        return refusal(status, Action.CANCEL, actor)
+    answers = [act(_facts(row), Action.CANCEL, actor) for row in live]
+    refusals = [answer for answer in answers if isinstance(answer, Refused)]
+    if not refusals:
+        return None
+    possible = {action for row in live for action in allowed(Status(row.status), actor)}
+    cancellable = [row.sub_order_no for row, answer in zip(live, answers, strict=True) if isinstance(answer, Facts)]
+    why = f"{len(refusals)} of {len(live)} sub-orders can't be cancelled any more, since they have shipped"
+    if cancellable:
+        why += f"; cancel by itself what has not: {', '.join(cancellable)}"
+    listed = ", ".join(sorted(possible)) or "nothing"
+    return Refused(
+        status=status,
+        action=Action.CANCEL,
+        allowed=tuple(sorted(possible)),
+        reason=f"{why}; allowed now: {listed}",
+    )
+
+
+async def _close_one(db: AsyncConnection, row: SubOrderRow, request: CloseSubOrders) -> None:
+    closed = act(_facts(row), Action.CANCEL, request.actor)
+    assert isinstance(closed, Facts)
+    await _change(db, row, closed, closed_at=request.at, close_reason=request.reason.value)
+    await db.execute(
+        delete(attentions).where(attentions.c.order_no == row.order_no, attentions.c.subject == row.sub_order_no)
+    )
+    detail = f"{request.reason}: {request.note}" if request.note else request.reason.value
+    await _note(db, row, request.at, request.actor, Action.CANCEL, detail)
+    body = {
+        "order_no": str(row.order_no),
+        "sub_order_no": row.sub_order_no,
+        "merchant": row.merchant,
+        "event": "closed",
+        "reason": request.reason.value,
+    }
+    await tell(db, NOTICE, f"closed/{row.sub_order_no}", body)
+
+
+async def _pieces(db: AsyncConnection, closing: Sequence[SubOrderRow]) -> list[StockLine]:
+    indices = [row.idx for row in closing]
+    same_line = (order_lines.c.order_no == sub_order_lines.c.order_no) & (
+        order_lines.c.line_no == sub_order_lines.c.line_no
+    )
+    quantity = func.sum(sub_order_lines.c.last_unit - sub_order_lines.c.first_unit + 1)
+    found = await db.execute(
+        select(sub_order_lines.c.line_no, order_lines.c.sku, quantity)
+        .join(order_lines, same_line)
+        .where(sub_order_lines.c.order_no == closing[0].order_no, sub_order_lines.c.idx.in_(indices))
+        .group_by(sub_order_lines.c.line_no, order_lines.c.sku)
+        .order_by(sub_order_lines.c.line_no)
+    )
+    return [StockLine(line_no=line_no, sku=sku, quantity=pieces) for line_no, sku, pieces in found]
+
+
+async def _sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
+    return (await db.execute(select(sub_orders).where(sub_orders.c.sub_order_no == sub_order_no))).one()
+
+
+async def _lock(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
+    await lock_order(db, int(parse(sub_order_no).order_no))
+    return await _sub_order(db, sub_order_no)
+
+
+async def _change(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
+    await db.execute(
+        update(sub_orders)
+        .where(sub_orders.c.sub_order_no == row.sub_order_no)
+        .values(fulfilment=facts.fulfilment.value, review=facts.review.value, status=status_of(facts).value, **more)
+    )
+
+
+async def _note(
+    db: AsyncConnection, row: SubOrderRow, at: datetime, actor: Actor, action: Action, detail: str = ""
+) -> None:
+    await note(db, row.order_no, at, actor, action, subject=row.sub_order_no, detail=detail)
+
+
+async def _keep_review(db: AsyncConnection, row: SubOrderRow, rating: int, text: str, at: datetime) -> None:
+    values = {"order_no": row.order_no, "idx": row.idx, "rating": rating, "text": text, "at": at}
+    await db.execute(insert(reviews).values(values))
+
+
+def _facts(row: SubOrderRow) -> Facts:
+    return Facts(
+        payment=PaymentFact.PAID,
+        fulfilment=FulfilmentFact(row.fulfilment),
+        review=ReviewFact(row.review),
+        after_sale=AfterSaleFact(row.after_sale),
+    )
+
+
+def _standing(row: SubOrderRow) -> SubOrderFacts:
+    return SubOrderFacts(
+        status=Status(row.status),
+        delivered=row.delivered_at is not None,
+        close_reason=CloseReason(row.close_reason) if row.close_reason else None,
+    )

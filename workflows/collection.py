@@ -1,0 +1,121 @@
+"""The order's one payment: opened, awaited, received once, or closed at the provider before anything else."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.options import LOCAL, OUTSIDE
+    from activities.orders import AcceptPayment, FileCaptures, OrderActivities, PaymentAccepted
+    from activities.payment import PaymentActivities, PaymentOf
+    from domain.payment import Capture, OpenPayment, PaymentRequest, ProviderPayment
+    from domain.precedence import WANTED, CaptureOutcome, judge
+    from workflows.board import Board
+    from workflows.patience import patiently
+
+
+class Collection:
+    """Idempotency key at the provider: the order's number."""
+
+    def __init__(self, order_no: str, board: Board) -> None:
+        self._order_no = order_no
+        self._board = board
+        self._accepted: Capture | None = None
+        self._collecting = False
+        self.due_fen = 0
+        self.currency = "CNY"
+        self.link: str | None = None
+        self.paid = False  # accepted, and written down
+
+    def expect(self, due_fen: int, currency: str) -> None:
+        """From now on money may come. Nothing due is paid already, and can't expire."""
+        self.due_fen, self.currency = due_fen, currency
+        self.paid = due_fen == 0
+        self._collecting = due_fen > 0
+
+    @property
+    def settling(self) -> bool:
+        """A capture has been accepted and is being written down."""
+        return self._accepted is not None and not self.paid
+
+    async def open(self, pay_by: datetime) -> None:
+        """Ask the provider for a cashier page."""
+        request = PaymentRequest(
+            payment_id=self._order_no,
+            amount_fen=self.due_fen,
+            currency=self.currency,
+            expires_at=pay_by,
+            subject=f"order {self._order_no}",
+        )
+        opened: OpenPayment = await patiently(
+            lambda: workflow.execute_activity_method(
+                PaymentActivities.create_payment,
+                request,
+                summary=f"ask the provider to collect {self.due_fen} fen",
+                **OUTSIDE,
+            ),
+            topic="payment page",
+            board=self._board,
+        )
+        self.link = opened.cashier_url
+
+    async def receive(self, capture: Capture) -> CaptureOutcome:
+        """Take money that is wanted, and write it down before saying so."""
+        outcome = self._judge(capture)
+        if outcome is CaptureOutcome.DUPLICATE:
+            await workflow.wait_condition(lambda: not self.settling)
+            outcome = self._judge(capture)
+        if outcome is not CaptureOutcome.ACCEPTED:
+            return outcome
+        self._accepted = capture  # at once: no second capture may pass while this one is written down
+        written: PaymentAccepted = await patiently(
+            lambda: workflow.execute_local_activity_method(
+                OrderActivities.accept_payment,
+                AcceptPayment(order_no=self._order_no, capture=capture),
+                **LOCAL,
+            ),
+            topic="payment record",
+            board=self._board,
+        )
+        if written.outcome in WANTED:
+            self.paid = True
+        else:
+            self._accepted = None
+        return written.outcome
+
+    async def close(self) -> None:
+        """No money from now on. The provider's answer decides: closed, or paid after all."""
+        answer: ProviderPayment = await patiently(
+            lambda: workflow.execute_activity_method(
+                PaymentActivities.close_payment,
+                PaymentOf(payment_id=self._order_no),
+                summary="close the payment at the provider",
+                **OUTSIDE,
+            ),
+            topic="payment closing",
+            board=self._board,
+        )
+        strays = [capture for capture in answer.captures if await self.receive(capture) not in WANTED]
+        await workflow.wait_condition(lambda: not self.settling)
+        self._collecting = False
+        if strays:
+            await self._file(strays)
+
+    def _judge(self, capture: Capture) -> CaptureOutcome:
+        return judge(
+            capture,
+            due_fen=self.due_fen,
+            currency=self.currency,
+            accepted=self._accepted,
+            collecting=self._collecting,
+        )
+
+    async def _file(self, strays: list[Capture]) -> None:
+        """As if they had been notified: the inbox sees to it that each goes back once."""
+        await patiently(
+            lambda: workflow.execute_local_activity_method(
+                OrderActivities.file_captures, FileCaptures(captures=strays), **LOCAL
+            ),
+            topic="stray payment",
+            board=self._board,
+        )

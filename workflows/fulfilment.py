@@ -1,0 +1,197 @@
+"""After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
+
+import asyncio
+from itertools import chain, repeat
+
+from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import (
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.options import LOCAL, PAUSES
+    from activities.orders import (
+        Closed,
+        CloseSubOrders,
+        OrderActivities,
+        RecordSplit,
+        SplitDone,
+        SubOrderFacts,
+        SubOrderOf,
+    )
+    from activities.stock import StockActivities, StockOf
+    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, cancel_reason
+    from domain.cart import StartOrder
+    from domain.order import StartSubOrder, SubOrderPlan
+    from domain.status import Answer, CloseReason, Status, fold
+    from workflows import search
+    from workflows.board import Board
+    from workflows.patience import patiently
+    from workflows.pay_back import bring_back
+    from workflows.sub_order import SubOrder
+
+Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
+
+
+class Fulfilment:
+    """The sub-orders of one order. Its run shows their trouble too: an operator looks at the order first."""
+
+    def __init__(self, start: StartOrder, board: Board) -> None:
+        self._start = start
+        self._no = start.order_no
+        self._board = board
+        self._plans: dict[str, SubOrderPlan] = {}
+        self._children: dict[str, Child] = {}
+        self._ended: set[str] = set()
+        self.standing: dict[str, Status] = {}  # by sub-order number
+        self.close_reason: CloseReason | None = None
+
+    @property
+    def status(self) -> Status:
+        return fold(self.standing.values()).status if self.standing else Status.AWAITING_SHIPMENT
+
+    async def run(self) -> None:
+        """Until every sub-order is received or closed."""
+        await self._deduct()
+        await self._split()
+        self._show()
+        follows = [asyncio.create_task(self._follow(plan)) for plan in self._plans.values()]
+        done, _ = await workflow.wait(follows, return_when=asyncio.FIRST_EXCEPTION)
+        for follow in done:
+            follow.result()  # a bug in one parks the order; the others' runs go on by themselves
+
+    def hear(self, news: SubOrderNews) -> None:
+        self.standing[news.sub_order_no] = news.status
+        if news.topic:
+            self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
+        self._show()
+
+    async def recall(self, cancel: Cancel, request_id: str) -> Answer:
+        """Close every sub-order that is left, all or none, then give goods and money back. The database decides
+        between this and a shipment that comes at the same moment."""
+        await workflow.wait_condition(lambda: bool(self._plans))
+        ask = CloseSubOrders(
+            order_no=self._no,
+            request_id=request_id,
+            sub_order_no=None,
+            actor=cancel.actor,
+            reason=cancel_reason(cancel.actor),
+            note=cancel.note,
+            at=workflow.now(),
+        )
+        closed: Closed = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.close_sub_orders, ask, **LOCAL),
+            topic="cancel",
+            board=self._board,
+        )
+        if closed.refused is not None:
+            return Answer(status=closed.refused.status, refused=closed.refused)
+        self.close_reason = ask.reason
+        for number in closed.closed:
+            await self._tell_closed(number, ask.reason)
+        await bring_back(self._no, closed.pay_back, self._board)
+        return Answer(status=Status.CLOSED)
+
+    async def _deduct(self) -> None:
+        sold = StockOf(order_no=self._no)
+        await patiently(
+            lambda: workflow.execute_local_activity_method(StockActivities.deduct_stock, sold, **LOCAL),
+            topic="stock",
+            board=self._board,
+        )
+
+    async def _split(self) -> None:
+        request = RecordSplit(order_no=self._no, at=workflow.now())
+        done: SplitDone = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.split_order, request, **LOCAL),
+            topic="split",
+            board=self._board,
+        )
+        self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
+        self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
+
+    async def _follow(self, plan: SubOrderPlan) -> None:
+        """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
+        the database how far it had come, so nothing is done twice."""
+        number = plan.sub_order_no
+        topic = f"{number} run"
+        while True:
+            try:
+                self._children[number] = await self._start_child(plan)
+                await self._board.healed(topic)
+                ended = await self._children[number]
+            except WorkflowAlreadyStartedError:
+                ended = await self._await_orphan(number)
+            except ChildWorkflowError as error:
+                if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
+                    raise
+                await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
+                await workflow.sleep(PAUSES[1], summary=f"before sub-order {plan.index} starts again")
+                continue
+            break
+        for topic in [topic for topic in self._board.waiting if topic.startswith(number)]:
+            self._board.mirror(topic, None)
+        self._ended.add(number)
+        self.close_reason = ended.close_reason or self.close_reason
+        self.hear(SubOrderNews(sub_order_no=number, status=ended.status))
+
+    async def _await_orphan(self, number: str) -> SubOrderEnded:
+        """After a reset the sub-order's run of before is still there, with no parent: the database tells its end."""
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+            facts: SubOrderFacts = await patiently(
+                lambda: workflow.execute_local_activity_method(
+                    OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
+                ),
+                topic="sub-order facts",
+                board=self._board,
+            )
+            if facts.status in (Status.COMPLETED, Status.REVIEWED, Status.CLOSED):
+                return SubOrderEnded(sub_order_no=number, status=facts.status, close_reason=facts.close_reason)
+            await workflow.sleep(pause, summary=f"before asking for {number} again")
+        raise AssertionError("unreachable: the pauses never end")
+
+    async def _start_child(self, plan: SubOrderPlan) -> Child:
+        cart, terms = self._start.cart, self._start.terms
+        return await workflow.start_child_workflow(
+            SubOrder.run,
+            StartSubOrder(
+                order_no=self._no,
+                buyer_id=cart.buyer_id,
+                plan=plan,
+                address=cart.address,
+                transit_window_s=terms.transit_window_s,
+                receipt_window_s=terms.receipt_window_s,
+            ),
+            id=search.sub_order_id(plan.sub_order_no),
+            # A terminated order must not take paid parcels with it: each sub-order ends in good order by itself.
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=f"sub-order {plan.index}: {plan.merchant}, {plan.warehouse}, {plan.pay_fen} fen",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(search.ORDER_NO, self._no),
+                    SearchAttributePair(search.BUYER_ID, str(cart.buyer_id)),
+                    SearchAttributePair(search.MERCHANTS, [plan.merchant]),
+                    SearchAttributePair(search.ORDER_STATUS, Status.AWAITING_SHIPMENT.value),
+                    SearchAttributePair(search.AMOUNT_FEN, plan.pay_fen),
+                ]
+            ),
+        )
+
+    async def _tell_closed(self, number: str, reason: CloseReason) -> None:
+        child = self._children.get(number)
+        if child is None or number in self._ended:
+            return
+        try:
+            await child.signal(SubOrder.closed_with_order, OrderClosed(reason=reason))
+        except FailureError:
+            # It ended, or is being started again: then it reads in the database that it is closed.
+            workflow.logger.info("sub-order %s was not there to be told that it is closed", number)
+
+    def _show(self) -> None:
+        self._board.stage(search.ORDER_STATUS, self.status.value)
+        self._board.show()

@@ -1,0 +1,349 @@
+"""The order's story, from checkout until every sub-order is received or closed.
+
+screen → price → take what was promised → record          nothing is kept of an order that is refused
+await the payment, assess the risk beside it               closed: goods back, money back
+---- the pivot: paid, and risk has no objection ----       from here it only moves forward
+deduct → split → a run per sub-order → fold their status   cancelled before shipping: refunded, restocked
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import NoReturn, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.catalog import PriceCart, Priced, PricingActivities
+    from activities.options import LOCAL
+    from activities.orders import CloseOrder, OrderActivities, PayBack, RecordOrder, RecordRefusal
+    from activities.risk import RiskActivities, ScreenBuyer
+    from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
+    from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason
+    from domain.cart import StartOrder
+    from domain.order import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.payment import Capture
+    from domain.precedence import CaptureOutcome, Standing, weigh
+    from domain.risk import Decision, RiskVerdict, Screened
+    from domain.status import Action, Actor, Answer, CloseReason, Status, refusal
+    from workflows import search
+    from workflows.board import Board
+    from workflows.collection import Collection
+    from workflows.fulfilment import Fulfilment
+    from workflows.patience import Background, heeding_cancel, patiently, within
+    from workflows.pay_back import bring_back
+    from workflows.risk_watch import RiskWatch
+
+
+T = TypeVar("T")
+
+
+class Closing(Exception):
+    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
+
+    def __init__(self, reason: CloseReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@workflow.defn(name="Order")
+class Order:
+    """One run per order. Its id is the order's number; keys of its steps are the number and the step's name."""
+
+    @workflow.init
+    def __init__(self, start: StartOrder) -> None:
+        self._start = start
+        self._no = start.order_no
+        self._board = Board(self._no, "", self._describe, Status.PENDING_PAYMENT)
+        self._risk = RiskWatch(self._no, start.terms, self._board)
+        self._payment = Collection(self._no, self._board)
+        self._fulfilment = Fulfilment(start, self._board)
+        self._undo: list[Callable[[], Awaitable[None]]] = []
+        self._placement: Placement | None = None
+        self._answered = False
+        self._pay_by: datetime | None = None
+        self._overdue = False
+        self._cancelled: CloseReason | None = None
+        self._past_pivot = False
+        self._ended: OrderEnded | None = None
+        self._refusal: Refusal | None = None
+        self._to_operators = ""  # why it was refused, which checkout's caller is not always told
+        self._background = Background()
+        self._operators_cancel: asyncio.Task[None] | None = None
+
+    @workflow.run
+    async def run(self, start: StartOrder) -> OrderEnded:
+        return await heeding_cancel(self._story(), self._operator_cancels)
+
+    async def _story(self) -> OrderEnded:
+        try:
+            await self._place()
+            await self._collect_payment()
+            await self._clear_risk()
+        except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
+            self._ended = await self._close(closing.reason)
+        else:
+            # The pivot. The money is ours and risk has no objection: from here the order only moves forward.
+            self._past_pivot = True
+            self._ended = await self._fulfil()
+        return await self._end(self._ended)
+
+    # --- before the pivot
+
+    async def _place(self) -> None:
+        """Screen, price, take, record; or refuse, with nothing held."""
+        await self._screen()
+        priced = await self._price()
+        await self._take_stock(priced)
+        await self._record(priced)
+        self._background.start(self._risk.watch())
+        self._background.start(self._open_payment())
+
+    async def _screen(self) -> None:
+        ask = ScreenBuyer(order_no=self._no, cart=self._start.cart, now=workflow.now())
+        screened: Screened = await self._patiently(
+            lambda: workflow.execute_local_activity_method(RiskActivities.screen_buyer, ask, **LOCAL), "screening"
+        )
+        if not screened.passed:
+            refused = Refusal(code=RefusalCode.NOT_ACCEPTED, detail="this order can't be taken")
+            self._refuse(refused, to_operators=screened.reason)
+
+    async def _price(self) -> PricedOrder:
+        priced: Priced = await self._patiently(
+            lambda: workflow.execute_local_activity_method(
+                PricingActivities.price_cart, PriceCart(cart=self._start.cart), **LOCAL
+            ),
+            "pricing",
+        )
+        if priced.refusal is not None:
+            self._refuse(priced.refusal)
+        assert priced.order is not None
+        return priced.order
+
+    async def _take_stock(self, priced: PricedOrder) -> None:
+        self._undo.append(self._release_stock)  # first: an answer that got lost may have taken it
+        wanted = ReserveStock(
+            order_no=self._no,
+            lines=[StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in priced.lines],
+        )
+        reserved: Reserved = await self._patiently(
+            lambda: workflow.execute_local_activity_method(StockActivities.reserve_stock, wanted, **LOCAL), "stock"
+        )
+        if reserved.released_before:  # a run that was reset after its order had closed
+            self._refuse(Refusal(code=RefusalCode.OUT_OF_STOCK, detail="this order's stock was given back before"))
+        if reserved.short:
+            lacking = "; ".join(
+                f"{short.sku}: {short.wanted} wanted, {short.available} left" for short in reserved.short
+            )
+            self._refuse(
+                Refusal(
+                    code=RefusalCode.OUT_OF_STOCK,
+                    detail=lacking,
+                    remedy="take less of it, or take it out",
+                    place=f"line {reserved.short[0].line_no}",
+                )
+            )
+
+    async def _release_stock(self) -> None:
+        held = StockOf(order_no=self._no)
+        await self._patiently(
+            lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
+        )
+
+    async def _record(self, priced: PricedOrder) -> None:
+        now = workflow.now()
+        if priced.amount_due_fen > 0:
+            self._pay_by = now + timedelta(seconds=self._start.terms.payment_window_s)
+        record = RecordOrder(
+            order_no=self._no,
+            caller=self._start.caller,
+            cart=self._start.cart,
+            priced=priced,
+            placed_at=now,
+            pay_by=self._pay_by,
+        )
+        self._placement = await self._patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
+        )
+        self._payment.expect(priced.amount_due_fen, priced.currency)
+        self._board.stage(search.MERCHANTS, priced.merchants)
+        self._board.stage(search.AMOUNT_FEN, priced.amount_due_fen)
+        if self._pay_by is not None:
+            self._board.stage(search.DEADLINE, self._pay_by)
+        self._board.stage(search.ORDER_STATUS, self._status.value)
+        self._board.show()
+
+    def _refuse(self, refused: Refusal, to_operators: str = "") -> NoReturn:
+        """A refusal is an answer, not a failure."""
+        self._refusal = refused
+        self._to_operators = to_operators or refused.detail
+        raise Closing(CloseReason.REFUSED)
+
+    async def _open_payment(self) -> None:
+        if self._pay_by is not None:
+            await self._payment.open(self._pay_by)
+        self._answered = True
+
+    async def _collect_payment(self) -> None:
+        """Wait for the money until the deadline; then the provider's answer to a close decides."""
+        if self._pay_by is not None:
+            window = self._pay_by - workflow.now()
+            decided = await within(window, lambda: self._weigh()[0] is not Standing.WAITING, "until the payment is due")
+            self._overdue = not decided
+        standing, _ = self._weigh()
+        if standing is not Standing.PAID:
+            if self._pay_by is not None:
+                await self._payment.close()
+            self._close_if_weighed_so()
+
+    async def _clear_risk(self) -> None:
+        """Nothing leaves the house before the verdict. The buyer may still cancel."""
+        await workflow.wait_condition(lambda: self._risk.final is not None or self._weigh()[0] is Standing.CLOSING)
+        self._close_if_weighed_so()
+
+    def _weigh(self) -> tuple[Standing, CloseReason | None]:
+        self._background.check()
+        return weigh(
+            rejected=self._risk.final is RiskVerdict.REJECT,
+            cancelled=self._cancelled,
+            paid=self._payment.paid,
+            overdue=self._overdue,
+        )
+
+    def _close_if_weighed_so(self) -> None:
+        standing, reason = self._weigh()
+        if standing is Standing.CLOSING:
+            assert reason is not None
+            raise Closing(reason)
+
+    # --- the two ways on
+
+    async def _close(self, reason: CloseReason) -> OrderEnded:
+        """Give everything back, in the reverse order of its taking: goods first, so that they can be sold again."""
+        self._background.cancel()
+        for undo in reversed(self._undo):
+            await undo()
+        if self._refusal is not None:
+            await self._record_refusal(self._refusal)
+        else:
+            await self._record_closing(reason)
+        return OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
+
+    async def _record_refusal(self, refused: Refusal) -> None:
+        """The answer is kept under the caller's key; there is no order."""
+        placement = Placement(order_no=self._no, refusal=refused)
+        record = RecordRefusal(placement=placement, to_operators=self._to_operators, at=workflow.now())
+        self._placement = await self._patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_refusal, record, **LOCAL), "record"
+        )
+        self._answered = True
+
+    async def _record_closing(self, reason: CloseReason) -> None:
+        self._answered = True
+        record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
+        owed: PayBack = await self._patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
+        )
+        await bring_back(self._no, owed, self._board)
+
+    async def _fulfil(self) -> OrderEnded:
+        self._board.stage(search.ORDER_STATUS, Status.AWAITING_SHIPMENT.value)
+        await self._fulfilment.run()
+        status = self._fulfilment.status
+        reason = self._fulfilment.close_reason if status is Status.CLOSED else None
+        return OrderEnded(order_no=self._no, status=status, close_reason=reason)
+
+    async def _end(self, ended: OrderEnded) -> OrderEnded:
+        """No message that was accepted is left unhandled; then the run's last words."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._operators_cancel is not None:
+            await self._operators_cancel
+        self._background.cancel()
+        self._board.stage(search.ORDER_STATUS, ended.status.value)
+        if ended.close_reason is not None:
+            self._board.stage(search.CLOSE_REASON, ended.close_reason.value)
+        self._board.clear()
+        return ended
+
+    # --- what parties do
+
+    @workflow.update(description="Wait for checkout's answer: the order, or the refusal")
+    async def place(self) -> Placement:
+        await workflow.wait_condition(lambda: self._answered)
+        assert self._placement is not None
+        return self._placement.model_copy(update={"payment_link": self._payment.link})
+
+    @workflow.update(description="The provider took money for this order")
+    async def receive_payment(self, capture: Capture) -> CaptureOutcome:
+        await workflow.wait_condition(lambda: self._placement is not None)
+        outcome = await self._payment.receive(capture)
+        if outcome is CaptureOutcome.ACCEPTED and not self._past_pivot:
+            self._board.stage(search.ORDER_STATUS, self._status.value)
+        return outcome
+
+    @workflow.update(description="A person approves or rejects an order that waits for a risk review")
+    async def decide_risk(self, decision: Decision) -> Answer:
+        await workflow.wait_condition(lambda: self._placement is not None)
+        if not self._risk.decide(decision):
+            why = "no risk decision is wanted (any more)"
+            return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
+        await workflow.wait_condition(lambda: self._risk.final is not None or self._ended is not None)
+        return Answer(status=self._status)
+
+    @workflow.update(description="Cancel the order: everything that has not shipped, or nothing")
+    async def cancel(self, cancel: Cancel) -> Answer:
+        info = workflow.current_update_info()
+        return await self._cancel(cancel, info.id if info else "operator")
+
+    @workflow.signal(description="A sub-order's run tells how it stands")
+    def sub_order_news(self, news: SubOrderNews) -> None:
+        self._fulfilment.hear(news)
+
+    def _operator_cancels(self) -> None:
+        """The cancel button of the Temporal UI: the same as the platform's cancel, and refused when it is."""
+        self._operators_cancel = asyncio.create_task(self._try_operators_cancel())
+
+    async def _try_operators_cancel(self) -> None:
+        answer = await self._cancel(Cancel(note="cancelled in Temporal"), "operator")
+        if answer.refused is not None:
+            self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
+
+    async def _cancel(self, cancel: Cancel, request_id: str) -> Answer:
+        await workflow.wait_condition(lambda: self._placement is not None)
+        if not self._past_pivot and self._ended is None:
+            self._cancelled = self._cancelled or cancel_reason(cancel.actor)
+            await workflow.wait_condition(lambda: self._past_pivot or self._ended is not None)
+        if self._past_pivot:
+            return await self._fulfilment.recall(cancel, request_id)
+        assert self._ended is not None
+        if self._ended.close_reason is cancel_reason(cancel.actor):
+            return Answer(status=Status.CLOSED)
+        return Answer(status=Status.CLOSED, refused=refusal(Status.CLOSED, Action.CANCEL, cancel.actor))
+
+    # --- what operators see
+
+    @property
+    def _status(self) -> Status:
+        if self._ended is not None:
+            return self._ended.status
+        if self._past_pivot:
+            return self._fulfilment.status
+        return Status.AWAITING_SHIPMENT if self._payment.paid else Status.PENDING_PAYMENT
+
+    def _describe(self) -> list[str]:
+        cart = self._start.cart
+        lines = [f"## Order {self._no}: {self._status}", f"- buyer {cart.buyer_id}, {len(cart.lines)} lines"]
+        if self._placement is None:
+            return [*lines, "- being placed"]
+        if self._placement.refusal is not None:
+            return [*lines, f"- refused, {self._placement.refusal.code}: {self._to_operators}"]
+        paid = "paid" if self._payment.paid else f"to be paid by {self._pay_by:%Y-%m-%d %H:%M:%S} UTC"
+        lines.append(f"- {self._payment.due_fen} fen, {paid}")
+        lines.append(f"- risk: {self._risk.final or self._risk.verdict or 'being assessed'}")
+        if self._ended is not None and self._ended.close_reason is not None:
+            lines.append(f"- closed: {self._ended.close_reason}")
+        subs = [f"- {number}: {status}" for number, status in self._fulfilment.standing.items()]
+        return [*lines, *(["", "### Sub-orders", "", *subs] if subs else [])]
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
+        return await patiently(step, topic=topic, board=self._board)

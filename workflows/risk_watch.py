@@ -1,0 +1,100 @@
+"""The later risk check, beside the wait for the payment. It holds the dispatch until there is a verdict."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.options import LOCAL, OUTSIDE
+    from activities.orders import OrderActivities, RecordAttention
+    from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities
+    from domain.cart import Terms
+    from domain.risk import Assessment, Decision, RiskVerdict
+    from workflows.board import Board
+    from workflows.patience import patiently, within
+    from workflows.search import RISK_VERDICT
+
+TOPIC = "risk review"
+CLOCK = "clock"
+
+
+class RiskWatch:
+    """`verdict` is what risk says; `final` is PASS or REJECT, once risk or a person or the clock has decided."""
+
+    def __init__(self, order_no: str, terms: Terms, board: Board) -> None:
+        self._order_no = order_no
+        self._terms = terms
+        self._board = board
+        self._decision: Decision | None = None
+        self.verdict: RiskVerdict | None = None
+        self.final: RiskVerdict | None = None
+
+    async def watch(self) -> None:
+        """Assess, and ask a person where the verdict is REVIEW."""
+        assessed: Assessment = await patiently(
+            lambda: workflow.execute_activity_method(
+                RiskActivities.assess_risk,
+                AssessRisk(order_no=self._order_no),
+                summary="assess the risk of the placed order",
+                **OUTSIDE,
+            ),
+            topic="risk assessment",
+            board=self._board,
+        )
+        self.verdict = assessed.verdict
+        self._board.stage(RISK_VERDICT, assessed.verdict.value)
+        if assessed.verdict is RiskVerdict.REVIEW:
+            self.final = await self._ask_a_person(assessed)
+            self._board.stage(RISK_VERDICT, self.final.value)
+        else:
+            self.final = assessed.verdict
+
+    def decide(self, decision: Decision) -> bool:
+        """Take a person's decision; False when none is asked for, or one was taken before."""
+        if self.verdict is not RiskVerdict.REVIEW or self.final is not None or self._decision is not None:
+            return False
+        self._decision = decision
+        return True
+
+    async def _ask_a_person(self, assessed: Assessment) -> RiskVerdict:
+        why = "; ".join(reason.text for reason in assessed.reasons)
+        # The alarm was raised with the verdict, in its transaction.
+        await self._board.needs_person(TOPIC, f"approve or reject with `decide_risk`: {why}", alarm=False)
+        if not await self._decided_within(self._terms.review_window_s, "until the review escalates"):
+            await self._escalate(why)
+            await self._decided_within(self._terms.escalation_window_s, "until the configured side decides")
+        decision = self._decision or self._by_the_clock()
+        await self._record(decision)
+        await self._board.healed(TOPIC)
+        return RiskVerdict.PASS if decision.approved else RiskVerdict.REJECT
+
+    async def _decided_within(self, window_s: int, what: str) -> bool:
+        return await within(timedelta(seconds=window_s), lambda: self._decision is not None, what)
+
+    async def _escalate(self, why: str) -> None:
+        escalated = RecordAttention(
+            order_no=self._order_no,
+            subject="",
+            topic=f"{TOPIC}, escalated",
+            text=f"nobody has decided in time: {why}",
+            at=workflow.now(),
+        )
+        await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_attention, escalated, **LOCAL),
+            topic="escalation",
+            board=self._board,
+        )
+        self._board.mirror(escalated.topic, escalated.text)
+
+    def _by_the_clock(self) -> Decision:
+        approved = self._terms.undecided_passes
+        return Decision(approved=approved, author=CLOCK, note="nobody decided in time; the configured side")
+
+    async def _record(self, decision: Decision) -> None:
+        record = RecordRiskDecision(order_no=self._order_no, decision=decision, now=workflow.now())
+        await patiently(
+            lambda: workflow.execute_local_activity_method(RiskActivities.record_risk_decision, record, **LOCAL),
+            topic="risk decision",
+            board=self._board,
+        )
+        self._board.mirror(f"{TOPIC}, escalated", None)

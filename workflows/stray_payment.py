@@ -1,0 +1,47 @@
+"""Money that no open order wants: late, double, of the wrong amount, for an unknown order. It goes back, once."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.options import LOCAL
+    from activities.payment import PaymentActivities, StrayCapture, StrayTaken
+    from workflows.board import Board
+    from workflows.patience import heeding_cancel, patiently
+    from workflows.pay_back import refund
+
+
+@workflow.defn(name="StrayPayment")
+class StrayPayment:
+    """One run per capture; its id is the capture's, so that whoever finds the money starts it only once."""
+
+    @workflow.init
+    def __init__(self, stray: StrayCapture) -> None:
+        self._stray = stray
+        self._board = Board(stray.capture.payment_id, "", self._describe)
+
+    @workflow.run
+    async def run(self, stray: StrayCapture) -> StrayTaken:
+        return await heeding_cancel(self._story(), self._cancel_asked)
+
+    async def _story(self) -> StrayTaken:
+        self._board.show()
+        taken: StrayTaken = await patiently(
+            lambda: workflow.execute_local_activity_method(PaymentActivities.take_stray_payment, self._stray, **LOCAL),
+            topic="stray payment",
+            board=self._board,
+        )
+        if taken.refund_no is not None:
+            await refund(taken.refund_no, self._board)
+        return taken
+
+    def _cancel_asked(self) -> None:
+        # Somebody's money is in our hands: it goes back, whatever an operator asks of this run.
+        self._board.mirror("cancel", "asked to cancel; the money goes back first")
+
+    def _describe(self) -> list[str]:
+        capture = self._stray.capture
+        return [
+            f"## Stray payment: {self._stray.why}",
+            f"- order number as told: {capture.payment_id}",
+            f"- {capture.amount_fen} fen {capture.currency}, capture {capture.capture_id}",
+        ]

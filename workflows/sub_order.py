@@ -1,0 +1,268 @@
+"""A sub-order's story: handed over, shipped, delivered, received; or closed by itself before it ships."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.merchant import HandOver, HandOverLine, MerchantActivities
+    from activities.options import LOCAL, OUTSIDE
+    from activities.orders import (
+        Closed,
+        CloseSubOrders,
+        OrderActivities,
+        RecordDelivered,
+        RecordReceived,
+        RecordShipped,
+        SubOrderFacts,
+    )
+    from domain.acts import (
+        Cancel,
+        ConfirmReceipt,
+        Deliver,
+        OrderClosed,
+        Ship,
+        SubOrderEnded,
+        SubOrderNews,
+        cancel_reason,
+    )
+    from domain.order import StartSubOrder
+    from domain.status import Actor, Answer, CloseReason, Status
+    from workflows import search
+    from workflows.board import Board
+    from workflows.patience import Background, heeding_cancel, patiently, within
+    from workflows.pay_back import bring_back
+
+
+@workflow.defn(name="SubOrder")
+class SubOrder:
+    """One merchant's warehouse, one parcel. Key of each step: the sub-order's number and the step's name."""
+
+    @workflow.init
+    def __init__(self, start: StartSubOrder) -> None:
+        self._start = start
+        self._plan = start.plan
+        self._no = start.plan.sub_order_no
+        self._board = Board(start.order_no, self._no, self._describe, Status.AWAITING_SHIPMENT)
+        self._board.listener = self._tell_trouble
+        self._shipped = False
+        self._delivered = False
+        self._received = False
+        self._close_reason: CloseReason | None = None
+        self._tracking = ""
+        self._background = Background()
+        self._telling: list[asyncio.Task[None]] = []
+
+    @workflow.run
+    async def run(self, start: StartSubOrder) -> SubOrderEnded:
+        return await heeding_cancel(self._story(), self._operator_cancels)
+
+    async def _story(self) -> SubOrderEnded:
+        self._board.show()
+        await self._hand_over_until_shipped()
+        if self._close_reason is None:
+            self._tell_order()
+            await self._travel()
+            await self._receive()
+        return await self._end()
+
+    # --- the steps
+
+    async def _hand_over_until_shipped(self) -> None:
+        """The warehouse gets the parcel, however long it takes, unless it ships or is closed first."""
+        handing = self._background.start(self._hand_over())
+        await workflow.wait_condition(
+            lambda: self._shipped or self._close_reason is not None or self._background.check()
+        )
+        handing.cancel()
+        await self._board.healed("hand-over")
+
+    async def _hand_over(self) -> None:
+        plan = self._plan
+        parcel = HandOver(
+            sub_order_no=self._no,
+            order_no=self._start.order_no,
+            merchant=plan.merchant,
+            warehouse=plan.warehouse,
+            address=self._start.address,
+            lines=[HandOverLine(sku=line.sku, title=line.title, quantity=line.quantity) for line in plan.lines],
+        )
+        facts: SubOrderFacts = await patiently(
+            lambda: workflow.execute_activity_method(
+                MerchantActivities.hand_over,
+                parcel,
+                summary=f"hand over to {plan.merchant}, {plan.warehouse}",
+                **OUTSIDE,
+            ),
+            topic="hand-over",
+            board=self._board,
+        )
+        self._pick_up_from(facts)
+
+    def _pick_up_from(self, facts: SubOrderFacts) -> None:
+        """A run that starts over finds here how far the one before it had come."""
+        self._close_reason = self._close_reason or facts.close_reason
+        self._shipped |= facts.status in (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
+        self._received |= facts.status in (Status.COMPLETED, Status.REVIEWED)
+        self._delivered |= facts.delivered
+
+    async def _travel(self) -> None:
+        """Until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
+
+        def arrived() -> bool:
+            return self._delivered or self._received
+
+        window = timedelta(seconds=self._start.transit_window_s)
+        if not await within(window, arrived, "until it should be there"):
+            await self._board.needs_person("transit", f"shipped with {self._tracking} and not delivered in {window}")
+            await workflow.wait_condition(arrived)
+            await self._board.healed("transit")
+
+    async def _receive(self) -> None:
+        """The buyer confirms, or the clock does."""
+        window = timedelta(seconds=self._start.receipt_window_s)
+        if not await within(window, lambda: self._received, "until the clock confirms the receipt"):
+            await self._record_received(Actor.CLOCK)
+
+    async def _end(self) -> SubOrderEnded:
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        for told in self._telling:
+            await told
+        self._board.clear()
+        return SubOrderEnded(sub_order_no=self._no, status=self._status, close_reason=self._close_reason)
+
+    # --- what parties do
+
+    @workflow.update(description="The merchant gave the parcel to a carrier")
+    async def ship(self, shipment: Ship) -> Answer:
+        record = RecordShipped(
+            sub_order_no=self._no,
+            actor=shipment.actor,
+            carrier=shipment.carrier,
+            tracking_no=shipment.tracking_no,
+            at=workflow.now(),
+        )
+        answer: Answer = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_shipped, record, **LOCAL),
+            topic="shipping record",
+            board=self._board,
+        )
+        if answer.refused is None:
+            self._shipped = True
+            self._tracking = f"{shipment.carrier} {shipment.tracking_no}"
+            self._show_status()
+        return answer
+
+    @workflow.update(description="The carrier delivered the parcel")
+    async def deliver(self, delivery: Deliver) -> Answer:
+        record = RecordDelivered(sub_order_no=self._no, actor=delivery.actor, at=workflow.now())
+        answer: Answer = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_delivered, record, **LOCAL),
+            topic="delivery record",
+            board=self._board,
+        )
+        self._delivered |= answer.refused is None
+        return answer
+
+    @workflow.update(description="The buyer has the goods")
+    async def confirm_receipt(self, confirmed: ConfirmReceipt) -> Answer:
+        return await self._record_received(confirmed.actor)
+
+    @workflow.update(description="Close this sub-order by itself, before it ships")
+    async def cancel(self, cancel: Cancel) -> Answer:
+        info = workflow.current_update_info()
+        return await self._close(cancel, info.id if info else "operator")
+
+    @workflow.signal(description="The order was closed, with all that is left of it")
+    def closed_with_order(self, closed: OrderClosed) -> None:
+        self._close_reason = closed.reason
+        self._show_status()
+
+    def _operator_cancels(self) -> None:
+        """The cancel button of the Temporal UI: the same as the platform's cancel, and refused when it is."""
+        self._telling.append(asyncio.create_task(self._try_operators_cancel()))
+
+    async def _try_operators_cancel(self) -> None:
+        answer = await self._close(Cancel(note="cancelled in Temporal"), "operator")
+        if answer.refused is not None:
+            self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
+
+    # --- their parts
+
+    async def _record_received(self, actor: Actor) -> Answer:
+        record = RecordReceived(sub_order_no=self._no, actor=actor, at=workflow.now())
+        answer: Answer = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_received, record, **LOCAL),
+            topic="receipt record",
+            board=self._board,
+        )
+        if answer.refused is None:
+            self._received = True
+            self._show_status()
+        return answer
+
+    async def _close(self, cancel: Cancel, request_id: str) -> Answer:
+        ask = CloseSubOrders(
+            order_no=self._start.order_no,
+            request_id=request_id,
+            sub_order_no=self._no,
+            actor=cancel.actor,
+            reason=cancel_reason(cancel.actor),
+            note=cancel.note,
+            at=workflow.now(),
+        )
+        closed: Closed = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.close_sub_orders, ask, **LOCAL),
+            topic="cancel",
+            board=self._board,
+        )
+        if closed.refused is not None:
+            return Answer(status=closed.refused.status, refused=closed.refused)
+        self._close_reason = ask.reason
+        self._show_status()
+        await bring_back(self._start.order_no, closed.pay_back, self._board)
+        return Answer(status=Status.CLOSED)
+
+    @property
+    def _status(self) -> Status:
+        if self._close_reason is not None:
+            return Status.CLOSED
+        if self._received:
+            return Status.COMPLETED
+        if self._shipped:
+            return Status.SHIPPED
+        return Status.EXCEPTION if self._board.waiting else Status.AWAITING_SHIPMENT
+
+    def _show_status(self) -> None:
+        self._board.stage(search.ORDER_STATUS, self._status.value)
+        if self._close_reason is not None:
+            self._board.stage(search.CLOSE_REASON, self._close_reason.value)
+        self._board.show()
+
+    def _tell_order(self, topic: str = "", text: str | None = None) -> None:
+        news = SubOrderNews(sub_order_no=self._no, status=self._status, topic=topic, text=text)
+        self._telling.append(asyncio.create_task(self._send(news)))
+
+    async def _tell_trouble(self, topic: str, text: str | None) -> None:
+        self._show_status()
+        self._tell_order(topic, text)
+
+    async def _send(self, news: SubOrderNews) -> None:
+        order = workflow.get_external_workflow_handle(search.order_id(self._start.order_no))
+        try:
+            await order.signal("sub_order_news", news)
+        except FailureError:
+            # The order's run was terminated. The database still folds the order's status.
+            workflow.logger.warning("order %s was not there to hear of %s", self._start.order_no, self._no)
+
+    def _describe(self) -> list[str]:
+        plan = self._plan
+        return [
+            f"## Sub-order {self._no}: {self._status}",
+            f"- part {plan.index} of order {self._start.order_no}",
+            f"- {plan.merchant}, {plan.warehouse}: paid {plan.pay_fen} fen",
+            *[f"- {line.quantity} × {line.title} ({line.sku})" for line in plan.lines],
+            *([f"- shipped with {self._tracking}"] if self._tracking else []),
+        ]
