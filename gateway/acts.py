@@ -1,5 +1,6 @@
 """What parties do to an order that exists: an update to its run, or the status table's answer when it has ended."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from store.order_book import PostgresOrderBook
 from workflows import search
 
 WAIT = timedelta(seconds=8)
+LOOKS, BETWEEN_LOOKS_S = 10, 0.2
 
 
 class NoSuchOrder(Exception):
@@ -65,15 +67,27 @@ class Acts:
     ) -> Answer:
         name = _name(number)
         run = search.order_id(name) if number.sub is None else search.sub_order_id(name)
+        update_id = key or str(uuid.uuid4())
+        for _ in range(LOOKS):
+            answer = await self._try(run, update, arg, update_id)
+            if answer is not None:
+                return answer
+            status = await self._book.status(number)
+            if status is None:
+                raise NoSuchOrder
+            if action not in allowed(status, actor):
+                # The run has ended, so the order is at an ending: the table says what may still be done.
+                return Answer(status=status, refused=refusal(status, action, actor))
+            # A sub-order stands in the database a moment before its run starts.
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+        raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
+
+    async def _try(self, run: str, update: str, arg: object, update_id: str) -> Answer | None:
+        """None when there is no open run."""
         try:
             answer: Answer = await self._client.get_workflow_handle(run).execute_update(
-                update,
-                arg,
-                id=key or str(uuid.uuid4()),
-                result_type=Answer,
-                rpc_timeout=WAIT,
+                update, arg, id=update_id, result_type=Answer, rpc_timeout=WAIT
             )
-            return answer
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             raise Unavailable("no worker answers; ask again, nothing is done twice") from error
         except WorkflowUpdateFailedError as error:
@@ -81,16 +95,8 @@ class Acts:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
-        return await self._ended(number, action, actor)
-
-    async def _ended(self, number: OrderNo, action: Action, actor: Actor) -> Answer:
-        """The run has ended, so the order is at an ending: the table says what may still be done."""
-        status = await self._book.status(number)
-        if status is None:
-            raise NoSuchOrder
-        if action in allowed(status, actor):
-            raise Unavailable("the order's run is not there (ended by an operator, or just starting); ask again later")
-        return Answer(status=status, refused=refusal(status, action, actor))
+            return None
+        return answer
 
 
 def _name(number: OrderNo) -> str:

@@ -118,18 +118,20 @@ def pay(db: sqlite3.Connection, payment_id: str, act: Pay, bad_days: BadDays) ->
 
 
 def refund(db: sqlite3.Connection, order: RefundOrder, refuse: bool) -> RefundAnswer:
-    """Send money back, once per `refund_no`; a repeat gets the first answer, also if that was a refusal."""
+    """Send money back, once per `refund_no`. A refusal moved nothing: the same number may be tried again."""
     row = db.execute("SELECT * FROM refunds WHERE refund_no = ?", (order.refund_no,)).fetchone()
     if row is not None:
         if RefundOrder.model_validate_json(row["refund_order"]) != order:
             raise Problem(409, "refund-differs", "this refund_no was used with another body")
-        return RefundAnswer.model_validate_json(row["answer"])
+        before = RefundAnswer.model_validate_json(row["answer"])
+        if before.state is RefundState.DONE:
+            return before
     why_not = "the bank refuses" if refuse else _why_not(db, order)
     state = RefundState.REFUSED if why_not else RefundState.DONE
     answer = RefundAnswer(refund_no=order.refund_no, state=state, detail=why_not)
     moved_fen = 0 if why_not else order.amount_fen
     db.execute(
-        "INSERT INTO refunds (refund_no, capture_id, moved_fen, refund_order, answer) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO refunds (refund_no, capture_id, moved_fen, refund_order, answer) VALUES (?, ?, ?, ?, ?)",
         (order.refund_no, order.capture_id, moved_fen, order.model_dump_json(), answer.model_dump_json()),
     )
     return answer

@@ -100,7 +100,6 @@ def upgrade() -> None:
         sa.Column("payment", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("close_reason", sa.Text(), nullable=True),
-        sa.Column("risk_verdict", sa.Text(), nullable=True),
         sa.Column("placed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("pay_by", sa.DateTime(timezone=True), nullable=True),
         sa.Column("payment_link", sa.Text(), nullable=True),
@@ -117,6 +116,10 @@ def upgrade() -> None:
     op.create_index(op.f("orders_buyer_id_placed_at_idx"), "orders", ["buyer_id", "placed_at"], unique=False)
     op.create_index(op.f("orders_device_id_placed_at_idx"), "orders", ["device_id", "placed_at"], unique=False)
     op.create_index(op.f("orders_phone_key_placed_at_idx"), "orders", ["phone_key", "placed_at"], unique=False)
+    op.create_index(op.f("orders_placed_at_idx"), "orders", ["placed_at"], unique=False)
+    op.create_index(
+        "orders_unpaid_idx", "orders", ["buyer_id"], unique=False, postgresql_where="status = 'PENDING_PAYMENT'"
+    )
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

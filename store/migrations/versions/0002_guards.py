@@ -33,7 +33,14 @@ _GUARDS = (
     *(
         f"CREATE TRIGGER only_ever_added_to BEFORE UPDATE OR DELETE ON {table} "
         "FOR EACH ROW EXECUTE FUNCTION only_ever_added_to()"
-        for table in ("journal_postings", "journal_legs", "order_events")
+        for table in (
+            "journal_postings",
+            "journal_legs",
+            "order_events",
+            "risk_verdicts",
+            "risk_decisions",
+            "risk_settings",
+        )
     ),
 )
 

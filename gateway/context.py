@@ -1,0 +1,35 @@
+"""What every route needs: the front, the settings, the rates."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import SecretStr
+
+from domain.base import Message
+from gateway.front import Front
+from gateway.limits import Rate
+
+
+class GatewaySettings(Message):
+    """`webhook_secret` is shared with the payment provider, `jwt_key` with whoever logs callers in."""
+
+    jwt_key: SecretStr
+    webhook_secret: SecretStr
+    body_bytes: int = 256 * 1024
+    requests_per_minute: int = 600
+
+
+@dataclass(frozen=True)
+class Gateway:
+    front: Front
+    settings: GatewaySettings
+    rate: Rate
+
+
+def _of(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+TheGateway = Annotated[Gateway, Depends(_of)]

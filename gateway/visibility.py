@@ -1,0 +1,91 @@
+"""What of an order each party is shown: its own part, and nothing of risk or operations that is not its business."""
+
+from collections.abc import Callable
+
+from domain.status import Actor, CloseReason, fold
+from domain.views import LineView, ListItem, OrderView, RefundView, SubOrderView
+from gateway.auth import Caller, Role
+
+
+def shown_to(caller: Caller, view: OrderView, sub: str | None) -> OrderView | None:
+    """The order as this party sees it, narrowed to one sub-order if `sub` names it; None: not its order at all."""
+    if sub is not None:
+        view = _part(view, lambda part: part.sub_order_no == sub)
+        if not view.sub_orders:
+            return None
+    match caller.role:
+        case Role.OPERATOR:
+            return view
+        case Role.BUYER:
+            return _outside(view) if caller.is_buyer(view.buyer_id) else None
+        case Role.CHECKOUT:
+            return _outside(view)
+        case Role.MERCHANT:
+            return _of_merchant(view, caller.sub)
+        case Role.CARRIER:
+            carried = _part(view, lambda part: part.carrier == caller.sub)
+            return _outside(carried) if carried.sub_orders else None
+
+
+def item_for_buyer(item: ListItem) -> ListItem:
+    return item.model_copy(update={"needs_attention": False})
+
+
+def _of_merchant(view: OrderView, merchant: str) -> OrderView | None:
+    lines = [line for line in view.lines if line.merchant == merchant]
+    if not lines:
+        return None
+    if view.sub_orders:
+        return _outside(_part(view, lambda part: part.merchant == merchant))
+    return _outside(_with_lines(view, lines))
+
+
+def _part(view: OrderView, keep: Callable[[SubOrderView], bool]) -> OrderView:
+    """The order as if these sub-orders were all of it."""
+    subs = [part for part in view.sub_orders if keep(part)]
+    numbers = {part.sub_order_no for part in subs}
+    part = {
+        "sub_orders": subs,
+        "status": fold(sub.status for sub in subs).status,
+        "close_reason": next((sub.close_reason for sub in subs if sub.close_reason), None),
+        "attention": [one for one in view.attention if one.subject in numbers],
+        "events": [event for event in view.events if event.subject in numbers],
+    }
+    return _with_lines(view.model_copy(update=part), [line for sub in subs for line in sub.lines])
+
+
+def _with_lines(view: OrderView, lines: list[LineView]) -> OrderView:
+    """Without the order's payment and refunds: they are the buyer's, and tell of other merchants' goods."""
+    narrowed = {
+        "lines": lines,
+        "goods_fen": sum(line.goods_fen for line in lines),
+        "amount_due_fen": sum(line.pay_fen for line in lines),
+        "payment_link": None,
+        "refunds": [],
+    }
+    return view.model_copy(update=narrowed)
+
+
+def _outside(view: OrderView) -> OrderView:
+    """Without what is the platform's own: who knows that it was risk, and how, does better the next time."""
+    outside = {
+        "risk_verdict": None,
+        "attention": [],
+        "events": [event for event in view.events if event.actor != Actor.PLATFORM],
+        "refunds": [_refund(refund) for refund in view.refunds],
+        "close_reason": _reason(view.close_reason),
+        "sub_orders": [
+            part.model_copy(update={"close_reason": _reason(part.close_reason)}) for part in view.sub_orders
+        ],
+    }
+    return view.model_copy(update=outside)
+
+
+def _reason(reason: CloseReason | None) -> CloseReason | None:
+    return CloseReason.CANCELLED_BY_PLATFORM if reason is CloseReason.RISK_REJECTED else reason
+
+
+def _refund(refund: RefundView) -> RefundView:
+    if refund.reason != CloseReason.RISK_REJECTED:
+        return refund
+    return refund.model_copy(update={"reason": CloseReason.CANCELLED_BY_PLATFORM.value})

@@ -1,0 +1,167 @@
+"""An order for people: the head, what was shipped of it and what not, and its story."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import typer
+
+from domain.status import Status
+from domain.views import AttentionView, EventView, LineView, OrderView, RefundView, SubOrderView
+from runtime.cli_base import plain, say_fields, yuan
+from runtime.cli_tables import Column, print_table
+
+_COLOURS = {
+    Status.PENDING_PAYMENT: "yellow",
+    Status.EXCEPTION: "red",
+    Status.CLOSED: "bright_black",
+    Status.COMPLETED: "green",
+    Status.REVIEWED: "green",
+}
+
+
+def show_order(view: OrderView, run: str) -> None:
+    """All of it."""
+    _head(view, run)
+    _attention(view.attention)
+    _lines(view.lines)
+    if view.sub_orders:
+        _sub_orders(view.sub_orders)
+    _refunds(view.refunds)
+    events_table(view.events)
+
+
+def show_sub_order(
+    view: OrderView, sub: SubOrderView, attention: Sequence[AttentionView], events: Sequence[EventView], run: str
+) -> None:
+    """One parcel of an order."""
+    fields = {
+        "sub-order": sub.sub_order_no,
+        "status": _status(sub.status, sub.close_reason),
+        "of order": f"{view.order_no} ({view.status})",
+        "buyer": str(view.buyer_id),
+        "merchant": f"{plain(sub.merchant)}, warehouse {plain(sub.warehouse)}",
+        "paid": f"{yuan(sub.pay_fen, view.currency)} (list price {yuan(sub.goods_fen, view.currency)})",
+    }
+    fields |= _parcel(sub)
+    if sub.after_sale != "NONE":
+        fields["after-sale"] = sub.after_sale
+    say_fields(fields | {"run": run})
+    _attention(attention)
+    _lines(sub.lines)
+    if sub.tracking:
+        rows = [[_at(scan.at), scan.kind, scan.place] for scan in sub.tracking]
+        print_table([Column("at", fixed=True), Column("scan", fixed=True), Column("place")], rows, "Tracking")
+    events_table(events)
+
+
+def events_table(events: Sequence[EventView]) -> None:
+    """Who did what when."""
+    if not events:
+        return
+    columns = [Column("at (UTC)", fixed=True), Column("who"), Column("did"), Column("to", fixed=True), Column("detail")]
+    rows = [[_at(one.at), one.actor, one.action, one.subject, one.detail] for one in events]
+    print_table(columns, rows, "What happened")
+
+
+def _head(view: OrderView, run: str) -> None:
+    fields = {
+        "order": view.order_no,
+        "status": _status(view.status, view.close_reason),
+        "buyer": str(view.buyer_id),
+        "placed": _at(view.placed_at),
+        "due": f"{yuan(view.amount_due_fen, view.currency)} (list price {yuan(view.goods_fen, view.currency)})",
+    }
+    if view.paid_at:
+        fields["paid"] = _at(view.paid_at)
+    elif view.status is Status.PENDING_PAYMENT and view.pay_by:
+        fields["pay by"] = f"{_at(view.pay_by)}  {view.payment_link or ''}"
+    if view.risk_verdict:
+        fields["risk"] = view.risk_verdict
+    say_fields(fields | {"run": run})
+
+
+def _status(status: Status, close_reason: str | None) -> str:
+    told = status if close_reason is None else f"{status} ({close_reason})"
+    return typer.style(told, fg=_COLOURS.get(status, "cyan"), bold=True)
+
+
+def _parcel(sub: SubOrderView) -> dict[str, str]:
+    times = {"shipped": sub.shipped_at, "delivered": sub.delivered_at, "received": sub.received_at}
+    fields = {name: _at(moment) for name, moment in times.items() if moment}
+    if sub.carrier and sub.tracking_no and "shipped" in fields:
+        fields["shipped"] += f" with {plain(sub.carrier)}, {plain(sub.tracking_no)}"
+    return fields
+
+
+def _attention(attention: Sequence[AttentionView]) -> None:
+    for one in attention:
+        where = f"{one.subject}: " if one.subject else ""
+        told = plain(f"needs a person since {_at(one.since)}: {where}{one.topic}: {one.text}")
+        typer.secho(told, fg="red", bold=True)
+
+
+def _lines(lines: Sequence[LineView]) -> None:
+    columns = [
+        Column("#", right=True),
+        Column("goods"),
+        Column("merchant"),
+        *(Column(name, right=True) for name in ("pieces", "shipped", "to ship", "closed", "paid / due")),
+    ]
+    rows = [
+        [
+            str(line.line_no),
+            f"{line.title}\n{line.sku}",
+            line.merchant,
+            str(line.quantity),
+            _count(line.shipped),
+            _count(line.quantity - line.shipped - line.closed),
+            _count(line.closed),
+            yuan(line.pay_fen),
+        ]
+        for line in lines
+    ]
+    print_table(columns, rows, "Lines")
+
+
+def _sub_orders(subs: Sequence[SubOrderView]) -> None:
+    columns = [
+        Column("number", fixed=True),
+        Column("merchant, warehouse"),
+        Column("status"),
+        Column("parcel"),
+        Column("paid", right=True),
+    ]
+    rows = [
+        [
+            sub.sub_order_no,
+            f"{sub.merchant}, {sub.warehouse}",
+            sub.status if sub.close_reason is None else f"{sub.status}\n{sub.close_reason}",
+            f"{sub.carrier} {sub.tracking_no}{_latest(sub)}" if sub.carrier else "not shipped",
+            yuan(sub.pay_fen),
+        ]
+        for sub in subs
+    ]
+    print_table(columns, rows, "Sub-orders")
+
+
+def _latest(sub: SubOrderView) -> str:
+    if sub.delivered_at or not sub.tracking:
+        return "\ndelivered" if sub.delivered_at else ""
+    scan = sub.tracking[-1]
+    return f"\n{scan.kind}" + (f", {scan.place}" if scan.place else "")
+
+
+def _refunds(refunds: Sequence[RefundView]) -> None:
+    if not refunds:
+        return
+    columns = [Column("number", fixed=True), Column("amount", right=True), Column("state"), Column("reason")]
+    rows = [[one.refund_no, yuan(one.amount_fen, one.currency), one.state, one.reason] for one in refunds]
+    print_table(columns, rows, "Refunds")
+
+
+def _count(pieces: int) -> str:
+    return str(pieces) if pieces else "·"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,312 @@
+"""The stories, each to its ending, on the real dev server with real HTTP between the parties."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.acts import Cancel
+from domain.order import RefusalCode
+from domain.order_number import parse
+from domain.risk import BlockKind, Decision
+from domain.status import Action, Actor, CloseReason, Status
+from tests.shop import Person, Shop, until
+from workflows import search
+
+FAR = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
+
+
+async def paid(shop: Shop, order_no: str) -> list[str]:
+    """The sub-orders of an order that its buyer pays."""
+    await shop.pay(order_no)
+    return await shop.split(order_no)
+
+
+async def closed_and_given_back(shop: Shop, order_no: str, reason: CloseReason, *skus: str) -> None:
+    """What every closed order must leave behind: nothing held, nothing kept."""
+    ended = await shop.ended(order_no)
+    assert (ended.status, ended.close_reason) == (Status.CLOSED, reason)
+    view = await shop.show(order_no)
+    assert (view.status, view.close_reason, view.attention) == (Status.CLOSED, reason, [])
+    for sku in skus:
+        level = await shop.level(sku)
+        assert level["available"] == level["sellable_total"], level
+    assert await shop.money(order_no) == {}
+    assert await shop.provider_kept(order_no) == 0
+    assert {refund.state for refund in view.refunds} <= {"DONE"}
+
+
+async def test_paid_shipped_delivered_and_received_by_the_buyer_and_by_the_clock(shop: Shop) -> None:
+    """Story 1."""
+    skus = [await shop.sku(merchant="m1"), await shop.sku(merchant="m1"), await shop.sku(merchant="m2")]
+    order_no = await shop.place(skus, receipt_window_s=1)
+    first, second = await paid(shop, order_no)
+    for number in (first, second):
+        assert (await shop.ship(number)).refused is None
+    assert (await shop.confirm(first)).status is Status.COMPLETED
+    assert (await shop.deliver(second)).refused is None
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    view = await shop.show(order_no)
+    assert {sub.merchant for sub in view.sub_orders} == {"m1", "m2"}
+    assert sum(sub.pay_fen for sub in view.sub_orders) == view.amount_due_fen == 3000
+    assert [line.shipped for line in view.lines] == [1, 1, 1]
+    received = {event.subject: event.actor for event in view.events if event.action == "CONFIRM_RECEIPT"}
+    assert received == {first: Actor.BUYER, second: Actor.CLOCK}
+    assert await shop.money(order_no) == {"provider": 3000, "orders": -3000}
+    assert (await shop.level(skus[0]))["deducted"] == 1
+
+
+async def test_an_order_that_nobody_pays_closes_at_its_deadline_and_gives_the_stock_back(shop: Shop) -> None:
+    """Story 2."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], payment_window_s=1)
+    assert (await shop.level(sku))["reserved"] == 1
+    await closed_and_given_back(shop, order_no, CloseReason.UNPAID, sku)
+    assert (await shop.http.post(f"/cashier/{order_no}/pay", json={})).status_code == 409
+
+
+async def test_a_buyer_who_cancels_before_paying_holds_nothing(shop: Shop) -> None:
+    """Story 3, before the payment."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], **FAR)
+    assert (await shop.cancel(order_no)).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_buyer_who_cancels_after_paying_is_refunded(shop: Shop) -> None:
+    """Story 3, between payment and shipping."""
+    skus = [await shop.sku(merchant="m1"), await shop.sku(merchant="m2")]
+    order_no = await shop.place(skus)
+    await paid(shop, order_no)
+    assert (await shop.cancel(order_no)).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, *skus)
+    assert [refund.amount_fen for refund in (await shop.show(order_no)).refunds] == [2000]
+
+
+async def test_an_order_that_has_shipped_is_not_cancelled_and_the_buyer_is_told_what_is_possible(shop: Shop) -> None:
+    """Story 3, after shipping."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    (number,) = await paid(shop, order_no)
+    await shop.ship(number)
+    answer = await shop.cancel(order_no)
+    assert answer.refused is not None
+    assert (answer.refused.status, answer.refused.allowed) == (Status.SHIPPED, (Action.CONFIRM_RECEIPT,))
+    assert (await shop.show(order_no)).refunds == []
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+
+
+async def test_one_sub_order_cancels_by_itself_and_the_other_goes_on(shop: Shop) -> None:
+    """A partial refund never blocks the rest."""
+    skus = [await shop.sku(merchant="m1"), await shop.sku(merchant="m2", price_fen=1000)]
+    order_no = await shop.place(skus)
+    first, second = await paid(shop, order_no)
+    assert (await shop.cancel(first)).refused is None
+    await shop.ship(second)
+    answer = await shop.cancel(order_no)
+    assert answer.refused is not None
+    await shop.confirm(second)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    assert await shop.money(order_no) == {"provider": 1000, "orders": -1000}
+    assert (await shop.level(skus[0]))["available"] == 10
+
+
+@pytest.mark.parametrize("kind", [BlockKind.BUYER, BlockKind.DEVICE, BlockKind.ADDRESS])
+async def test_a_blocked_party_is_refused_and_learns_nothing_but_operators_do(shop: Shop, kind: BlockKind) -> None:
+    """Story 4."""
+    person, sku = Person(), await shop.sku()
+    marks = {
+        BlockKind.BUYER: str(person.buyer_id),
+        BlockKind.DEVICE: person.device_id,
+        BlockKind.ADDRESS: person.address.region + person.address.street,
+    }
+    await shop.block(kind, marks[kind])
+    placement = await shop.ask(shop.cart([sku], person, expected_fen=1000))
+    assert placement.refusal is not None
+    assert placement.refusal.code is RefusalCode.NOT_ACCEPTED
+    assert "block" not in placement.refusal.model_dump_json()
+    ended = await shop.ended(placement.order_no)
+    assert ended.close_reason is CloseReason.REFUSED
+    assert kind.value in ended.detail
+    assert (await shop.level(sku))["available"] == 10
+
+
+async def test_out_of_stock_is_refused_and_holds_none_of_the_lines(shop: Shop) -> None:
+    """Story 4."""
+    there, gone = await shop.sku(), await shop.sku(pieces=0)
+    placement = await shop.ask(shop.cart([there, gone], Person(), expected_fen=2000))
+    assert placement.refusal is not None
+    assert placement.refusal.code is RefusalCode.OUT_OF_STOCK
+    await shop.ended(placement.order_no)
+    assert (await shop.level(there))["available"] == 10
+
+
+async def test_a_price_that_is_not_the_one_shown_is_refused(shop: Shop) -> None:
+    """Story 4."""
+    sku = await shop.sku()
+    placement = await shop.ask(shop.cart([sku], Person(), expected_fen=999))
+    assert placement.refusal is not None
+    assert (placement.refusal.code, placement.refusal.place) == (RefusalCode.PRICE_CHANGED, "expected_amount_fen")
+    await shop.ended(placement.order_no)
+    assert (await shop.level(sku))["available"] == 10
+
+
+async def suspicious(shop: Shop, on_device_of: Person | None = None) -> Person:
+    """Somebody who has placed so many orders within the hour that risk wants a person to look."""
+    person = Person(on_device_of=on_device_of)
+    taken = await shop.sql("SELECT coalesce(max(order_no), 0) AS no FROM orders WHERE order_no < 1000000000")
+    for number in range(taken[0].no + 1, taken[0].no + 13):
+        await shop.sql(
+            "INSERT INTO orders (order_no, buyer_id, caller, device_id, ip, address, address_key, phone_key,"
+            " goods_fen, amount_due_fen, currency, payment, status, placed_at, close_reason)"
+            " VALUES (:no, :buyer, 'test', :key, '', '{}', :key, :key, 100, 100, 'CNY', 'UNPAID', 'CLOSED',"
+            " now() - interval '10 minutes', 'UNPAID')",
+            no=number,
+            buyer=person.buyer_id,
+            key=f"elsewhere-{number}",
+        )
+    return person
+
+
+async def test_risk_rejects_before_the_payment_and_the_order_closes(shop: Shop) -> None:
+    """Story 5."""
+    sku = await shop.sku(limited=True)
+    other = Person()
+    first = await shop.place([sku], other, **FAR)
+    cart = shop.cart([sku], await suspicious(shop, other), expected_fen=3000, quantity=3)
+    order_no = (await shop.ask(cart, **FAR)).order_no
+    ended = await shop.ended(order_no)
+    assert ended.close_reason is CloseReason.RISK_REJECTED
+    assert (await shop.level(sku))["reserved"] == 1, "only the other buyer's"
+    await shop.cancel(first)
+
+
+async def test_risk_rejects_after_the_payment_and_the_money_goes_back(shop: Shop) -> None:
+    """Story 5: the person rejects what was paid meanwhile."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], await suspicious(shop), **FAR)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    decision = Decision(approved=False, author="ann", note="a reseller")
+    assert (await shop.acts.decide_risk(parse(order_no), decision)).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.RISK_REJECTED, sku)
+
+
+async def test_a_review_holds_the_dispatch_until_a_person_approves(shop: Shop) -> None:
+    """Story 5: alarm, mark, decision by an update."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], await suspicious(shop), **FAR)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    described = await until(shop.run(order_no).describe, lambda run: bool(attribute(run, search.NEEDS_ATTENTION)))
+    assert attribute(described, search.RISK_VERDICT) == "REVIEW"
+    alarms = await shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = :no", no=order_no)
+    assert len(alarms) == 1
+    assert (await shop.show(order_no)).sub_orders == []
+    decision = Decision(approved=True, author="ann", note="a good customer")
+    assert (await shop.acts.decide_risk(parse(order_no), decision)).refused is None
+    (number,) = await shop.split(order_no)
+    assert (await shop.acts.decide_risk(parse(order_no), decision)).refused is not None
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    described = await shop.run(order_no).describe()
+    assert attribute(described, search.NEEDS_ATTENTION) is False
+    assert attribute(described, search.RISK_VERDICT) == "PASS"
+
+
+@pytest.mark.parametrize("passes", [True, False])
+async def test_a_review_nobody_decides_escalates_and_falls_to_the_configured_side(shop: Shop, passes: bool) -> None:
+    """Story 5."""
+    sku = await shop.sku()
+    order_no = await shop.place(
+        [sku], await suspicious(shop), review_window_s=1, escalation_window_s=1, undecided_passes=passes
+    )
+    await shop.pay(order_no)
+    if passes:
+        assert len(await shop.split(order_no)) == 1
+    else:
+        await closed_and_given_back(shop, order_no, CloseReason.RISK_REJECTED, sku)
+    alarms = await shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = :no", no=order_no)
+    assert len(alarms) == 2, "one with the verdict, one when it escalated"
+
+
+async def test_an_order_of_nothing_asks_for_no_payment_and_does_not_expire(shop: Shop) -> None:
+    """Story 7; edge case 8."""
+    sku = await shop.sku(price_fen=0)
+    placement = await shop.ask(shop.cart([sku], Person(), expected_fen=0), payment_window_s=1)
+    assert (placement.amount_due_fen, placement.payment_link, placement.pay_by) == (0, None, None)
+    (number,) = await shop.split(placement.order_no)
+    await asyncio.sleep(1.5)
+    assert (await shop.show(placement.order_no)).status is Status.AWAITING_SHIPMENT
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(placement.order_no)).status is Status.COMPLETED
+
+
+async def test_a_hand_over_that_fails_shows_on_both_runs_and_heals_by_itself(shop: Shop) -> None:
+    """Story 8: the other sub-order goes on meanwhile."""
+    skus = [await shop.sku(merchant="m-down"), await shop.sku(merchant="m-up")]
+    await shop.bad_days(hand_over_fails_for=["m-down"])
+    order_no = await shop.place(skus)
+    down, up = await paid(shop, order_no)
+    view = await shop.when(order_no, lambda view: view.sub_orders[0].status is Status.EXCEPTION)
+    assert [mark.subject for mark in view.attention] == [down]
+    for run in (shop.run(order_no), shop.sub_run(down)):
+        await until(run.describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is True)
+    await shop.ship(up)
+    assert (await shop.show(order_no)).status is Status.PARTIALLY_SHIPPED
+    await shop.bad_days()
+    await shop.when(order_no, lambda view: not view.attention)
+    assert (await shop.show(order_no)).sub_orders[0].status is Status.AWAITING_SHIPMENT
+    for run in (shop.run(order_no), shop.sub_run(down)):
+        await until(run.describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is False)
+    for number in (down, up):
+        await shop.ship(number)
+        await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+
+
+async def test_the_cancel_button_of_the_ui_closes_an_unpaid_order_in_good_order(shop: Shop) -> None:
+    """An operator's native cancel is weighed like any other message, and is not torn apart by a second one."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], **FAR)
+    await shop.run(order_no).cancel()
+    await shop.run(order_no).cancel()
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_PLATFORM, sku)
+    described = await shop.run(order_no).describe()
+    assert described.status is WorkflowExecutionStatus.COMPLETED
+
+
+async def test_the_cancel_button_refunds_what_is_paid_and_is_refused_what_has_shipped(shop: Shop) -> None:
+    skus = [await shop.sku(), await shop.sku()]
+    refunded, shipped = await shop.place(skus[:1]), await shop.place(skus[1:])
+    await paid(shop, refunded)
+    (number,) = await paid(shop, shipped)
+    await shop.ship(number)
+    for order_no in (refunded, shipped):
+        await shop.run(order_no).cancel()
+    await closed_and_given_back(shop, refunded, CloseReason.CANCELLED_BY_PLATFORM, skus[0])
+    await shop.confirm(number)
+    assert (await shop.ended(shipped)).status is Status.COMPLETED
+
+
+async def test_a_terminated_sub_order_starts_again_where_it_was(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    (number,) = await paid(shop, order_no)
+    await shop.ship(number)
+    await shop.sub_run(number).terminate("by mistake")
+    run = shop.sub_run(number)
+    await until(run.describe, lambda run: run.status is WorkflowExecutionStatus.RUNNING)
+    assert (await shop.confirm(number)).refused is None
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    handed = (await shop.http.get("/merchants/m1/hand-overs")).json()
+    assert sum(parcel["sub_order_no"] == number for parcel in handed) == 1
+
+
+def attribute(described: object, key: object) -> object:
+    """A search attribute of a run, or None."""
+    return described.typed_search_attributes.get(key)  # type: ignore[attr-defined]
