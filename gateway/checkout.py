@@ -1,5 +1,6 @@
 """Checkout: the caller's key becomes an order number, the number a run, and the run's answer the caller's."""
 
+import contextlib
 import hashlib
 from datetime import UTC, datetime, timedelta
 
@@ -89,11 +90,14 @@ class Checkout:
             )
             return placement
         except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await _hear_out(start)
             return Accepted(order_no=order_no)
         except (WorkflowAlreadyStartedError, WorkflowUpdateFailedError):
+            await _hear_out(start)
             # It ended between our look and our call: then its answer is written.
             return await self._keys.answered(order_no) or Accepted(order_no=order_no)
         except RPCError as error:
+            await _hear_out(start)
             raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
 
     def _operation(self, caller: str, order_no: str, cart: Cart) -> WithStartWorkflowOperation[Order, object]:
@@ -114,3 +118,9 @@ class Checkout:
                 ]
             ),
         )
+
+
+async def _hear_out(start: WithStartWorkflowOperation[Order, object]) -> None:
+    """The SDK leaves the same error on the operation too; unheard, asyncio prints it with a traceback."""
+    with contextlib.suppress(Exception):
+        await start.workflow_handle()

@@ -1,22 +1,22 @@
 """Errors as problem+json (RFC 9457): what was wrong, where, and what would be right. Never what is inside.
 
-    status  type                      when
-    400     malformed                 the body is no strict JSON; a signed notification that is not as agreed
-    401     unauthenticated           no token or signature, or not a right one
-    403     not-for-your-role         the role can't do this at all, whoever's order it is
-    404     no-such-order             there is none, or it is another party's: the two can't be told apart
-    404     no-such-page              the address names nothing
-    405     no-such-method            the address knows other methods
-    409     order-refused             checkout's order was not taken; the key is spent, nothing is held
-    409     not-allowed-now           the state of the order does not allow the act
-    413     too-large                 more bytes than a body may have
-    415     not-json                  a body must be application/json
-    422     invalid                   a field, header or parameter is wrong; nothing was started
-    422     limit-exceeded            the cart breaks a limit; nothing was started, the key is still free
-    422     idempotency-key-reused    the key came before, with another body
-    429     too-many-requests         this caller asks too often
-    500     fault                     our mistake; it is logged
-    503     unavailable               something behind us does not answer; asking again does nothing twice
+status  type                      when
+400     malformed                 the body is no strict JSON; a signed notification that is not as agreed
+401     unauthenticated           no token or signature, or not a right one
+403     not-for-your-role         the role can't do this at all, whoever's order it is
+404     no-such-order             there is none, or it is another party's: the two can't be told apart
+404     no-such-page              the address names nothing
+405     no-such-method            the address knows other methods
+409     order-refused             checkout's order was not taken; the key is spent, nothing is held
+409     not-allowed-now           the state of the order does not allow the act
+413     too-large                 more bytes than a body may have
+415     not-json                  a body must be application/json
+422     invalid                   a field, header or parameter is wrong; nothing was started
+422     limit-exceeded            the cart breaks a limit; nothing was started, the key is still free
+422     idempotency-key-reused    the key came before, with another body
+429     too-many-requests         this caller asks too often
+500     fault                     our mistake; it is logged
+503     unavailable               something behind us does not answer; asking again does nothing twice
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,8 @@ import typer
 from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship
 from domain.order_number import OrderNo, parse
 from domain.risk import Decision
-from domain.status import Action, Actor, Answer, Refused, Status, refusal
+from domain.status import Action, Actor, Answer, Refused, Status, allowed
+from domain.views import OrderView
 from runtime import cli_base as base
 from runtime.cli_input import made
 
@@ -44,7 +45,9 @@ def cancel(
     note: Annotated[str, typer.Option(help="Why, for the record.")] = "",
     as_json: base.AsJson = False,
 ) -> None:
-    """Cancel an order with all that has not shipped, or one sub-order; what was paid for it goes back."""
+    """Cancel an order, or one sub-order, before it ships.
+
+    An order with all that has not shipped yet. What was paid for it goes back."""
     number = base.any_number(no)
     wish = made(Cancel, actor=_ACTORS[party], note=note)
     _act(no, number, lambda acts: acts.cancel(number, wish), as_json)
@@ -69,7 +72,7 @@ def track(
     event_id: Annotated[str, typer.Option(help="The carrier's own id of it: a repeat changes nothing.")] = "",
     as_json: base.AsJson = False,
 ) -> None:
-    """The carrier reports a scan; `delivered` delivers it."""
+    """The carrier reports a scan of the parcel."""
     number = base.sub_order_number(sub_no)
     known_as = event_id or f"cli-{uuid.uuid4()}"
     scan = made(Scan, event_id=known_as, kind=kind, place=place, at=datetime.now(UTC))
@@ -83,7 +86,9 @@ def deliver(sub_no: SubNumber, as_json: base.AsJson = False) -> None:
 
 
 def confirm(no: Number, as_json: base.AsJson = False) -> None:
-    """The buyer has the goods: of one sub-order, or of all of an order's that were shipped."""
+    """The buyer has the goods.
+
+    Of one sub-order, or of all sub-orders of an order that were shipped."""
     number = base.any_number(no)
     receipt = ConfirmReceipt(actor=Actor.BUYER)
     if number.sub is not None:
@@ -106,7 +111,7 @@ def review(
     text: Annotated[str, typer.Option(help="What the buyer says.")] = "",
     as_json: base.AsJson = False,
 ) -> None:
-    """The buyer says what the goods are worth, once they are received."""
+    """The buyer rates what was received."""
     number = base.sub_order_number(sub_no)
     words = made(Review, rating=rating, text=text)
     _act(sub_no, number, lambda acts: acts.review(number, words), as_json)
@@ -119,7 +124,7 @@ def decide_risk(
     note: Annotated[str, typer.Option(help="Why, for the record.")],
     as_json: base.AsJson = False,
 ) -> None:
-    """Decide an order that waits for a person because its risk is in doubt."""
+    """Decide an order that waits for a risk review."""
     number = base.order_number(order_no)
     decision = made(Decision, approved=word is Word.APPROVE, author=author, note=note)
     _act(order_no, number, lambda acts: acts.decide_risk(number, decision), as_json)
@@ -152,9 +157,7 @@ async def _known(front: "Front", no: str, number: OrderNo) -> None:
             f"{number.order_no} was refused when it was placed ({code}): there is no order; see `show`", base.REFUSED
         )
     if number.sub is not None:
-        raise base.Fault(
-            f"there is no sub-order {no}; `show {number.order_no}` lists those of its order", base.REFUSED
-        )
+        raise base.Fault(f"there is no sub-order {no}; `show {number.order_no}` lists those of its order", base.REFUSED)
 
 
 async def _confirm_all(front: "Front", number: OrderNo, receipt: ConfirmReceipt) -> dict[str, Answer]:
@@ -165,9 +168,17 @@ async def _confirm_all(front: "Front", number: OrderNo, receipt: ConfirmReceipt)
         raise base.Fault(f"there is no order {number.order_no} (yet)", base.REFUSED)
     shipped = [sub.sub_order_no for sub in view.sub_orders if sub.status is Status.SHIPPED]
     if not shipped:
-        no = refusal(view.status, Action.CONFIRM_RECEIPT, Actor.BUYER)
-        return {number.order_no: Answer(status=view.status, refused=no)}
+        return {number.order_no: Answer(status=view.status, refused=_nothing_to_confirm(view))}
     return {sub: await front.acts.confirm(parse(sub), receipt) for sub in shipped}
+
+
+def _nothing_to_confirm(view: OrderView) -> Refused:
+    """What the buyer may do instead is what the sub-orders allow; an order that is not split allows it itself."""
+    statuses = {sub.status for sub in view.sub_orders} or {view.status}
+    can = tuple(action for action in Action if any(action in allowed(status, Actor.BUYER) for status in statuses))
+    listed = ", ".join(can) or "nothing"
+    reason = f"nothing of it is on its way while the status is {view.status}; allowed now: {listed}"
+    return Refused(status=view.status, action=Action.CONFIRM_RECEIPT, allowed=can, reason=reason)
 
 
 def _tell(no: str, answer: Answer, as_json: bool) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # `--help` must be quick, and these bring SQLAlchemy and Temp
     from runtime.settings import Settings
 
 REFUSED, BAD_INPUT, UNREACHABLE = 1, 2, 3
+NAMES_WIDTH = 7
 
 Result = TypeVar("Result")
 
@@ -116,9 +117,17 @@ def _of_database(error: Exception) -> Fault | None:
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
     if state in ("42P01", "42703"):
         return Fault("the database has not this version's tables: `make up` brings it up to date", UNREACHABLE)
-    if isinstance(error, InterfaceError | OperationalError | PoolTimeout) or state[:2] in ("08", "28", "3D", "53", "57"):
+    if isinstance(error, InterfaceError | OperationalError | PoolTimeout) or state[:2] in (
+        "08",
+        "28",
+        "3D",
+        "53",
+        "57",
+    ):
         said = str(getattr(error, "orig", error)).rpartition(">: ")[2].splitlines()[0]
-        return Fault(f"the database does not answer ({said}): see DATABASE_URL, or start it with `make up`", UNREACHABLE)
+        return Fault(
+            f"the database does not answer ({said}): see DATABASE_URL, or start it with `make up`", UNREACHABLE
+        )
     return None
 
 
@@ -173,7 +182,7 @@ def say_fault(message: str) -> None:
 
 def say_fields(fields: dict[str, str]) -> None:
     """Names and values, one a line, never wrapped: they are copied from here."""
-    width = max(len(name) for name in fields)
+    width = max(NAMES_WIDTH, *(len(name) for name in fields))
     for name, value in fields.items():
         typer.echo(f"{typer.style(f'{name:<{width}}', dim=True)}  {value}")
 

@@ -22,7 +22,9 @@ def seed(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A catalog, like examples/catalog.json.")],
     as_json: base.AsJson = False,
 ) -> None:
-    """Put a catalog's products on sale, with pieces to sell. Seeding again only fills up what was sold."""
+    """Put a catalog's products on sale.
+
+    Each is filled up to its `sellable` pieces; so seeding again adds only what was sold."""
     from runtime.seed import CatalogFile
     from runtime.seed import seed as fill
 
@@ -55,7 +57,9 @@ def put(
     if as_json:
         base.say_json({**row.product.model_dump(mode="json"), "limited": limited})
         return
-    typer.echo(f"{sku} is on sale at {base.yuan(price_fen)}; pieces to sell: {base.again('stock', 'receive', sku, '10')}")
+    typer.echo(
+        f"{sku} is on sale at {base.yuan(price_fen)}; pieces to sell: {base.again('stock', 'receive', sku, '10')}"
+    )
 
 
 @stock.command()

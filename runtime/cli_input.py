@@ -55,10 +55,10 @@ def made(model: type[Model], options: dict[str, str] | None = None, **fields: An
 def told(error: ValidationError, model: type[BaseModel]) -> str:
     """The first thing that is wrong, and how many more there are."""
     every = error.errors()
-    first = dict(every[0])
+    first = every[0]
     more = f" (and {len(every) - 1} more)" if len(every) > 1 else ""
     place = _place(first["loc"])
-    reason = _unknown_key(first, model) if first["type"] == "extra_forbidden" else _reason(first)
+    reason = _unknown_key(first["loc"], model) if first["type"] == "extra_forbidden" else _reason(dict(first))
     return f"{place}: {reason}{more}" if place else f"{reason}{more}"
 
 
@@ -97,10 +97,10 @@ def _place(location: tuple[int | str, ...]) -> str:
     return place
 
 
-def _unknown_key(error: dict[str, Any], model: type[BaseModel]) -> str:
+def _unknown_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """Also says what is known there."""
-    known = list(_model_at(model, error["loc"][:-1]).model_fields)
-    near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+    known = list(_model_at(model, location[:-1]).model_fields)
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"is not known; did you mean {near[0]}?" if near else f"is not known; known are {', '.join(known)}"
 
 
@@ -131,7 +131,11 @@ _WANTED = {
     "string_too_long": "must have {max_length} or fewer characters",
 }
 # What would be right, in words, where the rule is a pattern.
-_LOOKS = {"phone": "must be a phone number, like 13800138000 or +86 138-0013-8000"}
+_ID = "must be letters, digits, and . _ - between them"
+_LOOKS = {
+    "phone": "must be a phone number, like 13800138000 or +86 138-0013-8000",
+    **dict.fromkeys(("sku", "merchant", "warehouse"), _ID),
+}
 
 
 def _reason(error: dict[str, Any]) -> str:

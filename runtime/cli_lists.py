@@ -30,7 +30,9 @@ def list_(
     after: Annotated[str | None, typer.Option(help="The page before gave this.")] = None,
     as_json: base.AsJson = False,
 ) -> None:
-    """List orders, newest first: --buyer ID, --merchant ID or --operator."""
+    """List a buyer's, a merchant's or all orders.
+
+    Newest first, in pages. Say whose: --buyer ID, --merchant ID or --operator."""
     whose = _whose(buyer, merchant, operator)
     _only("--tab", tab is not None, "--buyer", whose)
     _only("--needs-attention", needs_attention, "--operator", whose)

@@ -23,7 +23,9 @@ def place(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The cart, a JSON file; - reads it from stdin.")],
     key: Annotated[
         str,
-        typer.Option(help="The checkout's idempotency key: the same key and cart get the same order. Default: a new one."),
+        typer.Option(
+            help="The checkout's idempotency key: the same key and cart get the same order. Default: a new one."
+        ),
     ] = "",
     caller: Annotated[str, typer.Option(help="Whose key it is; each caller has its own.")] = "cli",
     as_json: base.AsJson = False,
@@ -88,6 +90,8 @@ def _say(answer: "Placement | Accepted", ask_again: str) -> None:
         if answer.payment_link:
             fields["cashier"] = answer.payment_link
         fields["next"] = base.again("pay" if answer.amount_due_fen else "show", answer.order_no)
+    else:
+        fields["outcome"] = f"refused ({answer.refusal.code}), nothing is held"
     base.say_fields(fields)
 
 
@@ -105,10 +109,14 @@ def pay(
     amount_fen: Annotated[int | None, typer.Option(min=1, help="Pay another amount than is due.")] = None,
     currency: Annotated[str | None, typer.Option(help="Pay in another currency, like USD.")] = None,
     times: Annotated[int, typer.Option(min=1, max=10, help="Pay so many times at one moment.")] = 1,
-    force: Annotated[bool, typer.Option("--force", help="As a slow bank does: also when it is closed or late.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="As a slow bank does: also when it is closed or late.")
+    ] = False,
     as_json: base.AsJson = False,
 ) -> None:
-    """Pay an order at the sandbox's cashier, as its buyer would; --amount-fen, --times and --force misbehave."""
+    """Pay an order at the sandbox's cashier.
+
+    By default as a good buyer does; --amount-fen, --currency, --times and --force are for what else happens."""
     number = base.order_number(order_no).order_no
     body = {"amount_fen": amount_fen, "currency": currency, "times": times, "force": force}
     status, answer = _at_the_cashier(number, {name: value for name, value in body.items() if value is not None})

@@ -1,21 +1,23 @@
 """`starter.py risk`: who is blocked, what the rules go by, and what other settings would have said."""
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 
 from domain.risk import Block, BlockKind, RiskSettings, TryReport
-from store.risk import PostgresRisk
+from runtime.cli_base import with_engine
+
+if TYPE_CHECKING:  # `--help` must be quick
+    from store.risk import PostgresRisk
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keep the block lists and the thresholds of risk, and try others on past orders without effect.",
+    help="Keep block lists and thresholds of risk.",
 )
 
 Result = TypeVar("Result")
@@ -48,7 +50,7 @@ def block(
     """Block a buyer, device, address, phone or IP range from placing orders."""
     until = _expiry(expires) if expires else None
 
-    async def act(desk: PostgresRisk) -> Block:
+    async def act(desk: "PostgresRisk") -> Block:
         return await desk.block(kind, value, reason=reason, author=author, expires_at=until)
 
     made = _with_desk(act)
@@ -104,24 +106,19 @@ def try_(
     tried = dict(_change(change) for change in changes or [])
     start = _start(since) if since else None
 
-    async def act(desk: PostgresRisk) -> TryReport:
+    async def act(desk: "PostgresRisk") -> TryReport:
         return await desk.try_rules((await desk.settings()).changed(tried), start, most)
 
     report = _with_desk(act)
     _say(report, _report(report), as_json)
 
 
-def _with_desk(act: Callable[[PostgresRisk], Awaitable[Result]]) -> Result:
+def _with_desk(act: "Callable[[PostgresRisk], Awaitable[Result]]") -> Result:
     """Run `act` on the database of the settings. What was wrong with the input is told, without a traceback."""
-    # Here, not above: `--help` must work with nothing set up, and quickly.
-    from runtime.wiring import open_engine
-
-    async def run() -> Result:
-        async with open_engine() as engine:
-            return await act(PostgresRisk(engine))
+    from store.risk import PostgresRisk
 
     try:
-        return asyncio.run(run())
+        return with_engine(lambda engine: act(PostgresRisk(engine)))
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from None
 

@@ -22,7 +22,10 @@ def show(
     no: Annotated[str, typer.Argument(metavar="NO", help="The number of an order, or of one of its sub-orders.")],
     as_json: base.AsJson = False,
 ) -> None:
-    """Show an order or sub-order: status, what was shipped of it and what not, refunds, who did what when."""
+    """Show an order or sub-order in full.
+
+    Its status, what was shipped of it and what not, what a person is needed for, refunds, who did what when, and the
+    link to its run in Temporal's UI. Of a refused number: why it was refused."""
     number = base.any_number(no)
     view, refused, events = base.with_engine(lambda engine: _look(engine, number))
     if view is None and refused is not None:

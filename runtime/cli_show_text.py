@@ -49,17 +49,17 @@ def show_sub_order(
     _attention(attention)
     _lines(sub.lines)
     if sub.tracking:
-        rows = [[_at(scan.at), scan.kind, scan.place] for scan in sub.tracking]
-        print_table([Column("at", fixed=True), Column("scan", fixed=True), Column("place")], rows, "Tracking")
-    events_table(events)
+        rows = [[_time(scan.at), scan.kind, scan.place] for scan in sub.tracking]
+        print_table([Column("at (UTC)", fixed=True), Column("scan", fixed=True), Column("place")], rows, "Tracking")
+    events_table([one.model_copy(update={"subject": ""}) for one in events])  # all are about this one
 
 
 def events_table(events: Sequence[EventView]) -> None:
     """Who did what when."""
     if not events:
         return
-    columns = [Column("at (UTC)", fixed=True), Column("who"), Column("did"), Column("to", fixed=True), Column("detail")]
-    rows = [[_at(one.at), one.actor, one.action, one.subject, one.detail] for one in events]
+    columns = [Column("at (UTC)", fixed=True), Column("who"), Column("did"), Column("to"), Column("detail")]
+    rows = [[_time(one.at), one.actor, one.action, one.subject, one.detail] for one in events]
     print_table(columns, rows, "What happened")
 
 
@@ -164,4 +164,8 @@ def _count(pieces: int) -> str:
 
 
 def _at(moment: datetime) -> str:
+    return f"{_time(moment)} UTC"
+
+
+def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.base import Message
 from domain.order_number import OrderNo
-from store.tables import order_lines, orders, sub_orders
+from store.tables import checkout_keys, order_lines, orders, sub_orders
 
 
 class Owners(Message):
@@ -40,3 +40,15 @@ class PostgresOwnership:
                 select(order_lines.c.merchant).where(order_lines.c.order_no == order_no).distinct()
             )
             return Owners(buyer_id=buyer_id, merchants=sorted(merchants))
+
+    async def placed_by(self, number: OrderNo) -> str | None:
+        """The caller of the checkout that the number was minted for; known before there is an order."""
+        minted = select(checkout_keys.c.caller).where(checkout_keys.c.order_no == int(number.order_no))
+        async with self._engine.connect() as db:
+            caller: str | None = await db.scalar(minted)
+            return caller
+
+    async def ping(self) -> None:
+        """Raises when the database does not answer."""
+        async with self._engine.connect() as db:
+            await db.scalar(select(1))

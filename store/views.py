@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, Text, cast, literal, null, select, tuple_, union_all
@@ -97,13 +97,13 @@ class PostgresViews:
                         select(attentions).where(attentions.c.order_no == number).order_by(attentions.c.since)
                     )
                 ],
-                events=[
-                    EventView(**_of(found, EventView))
-                    for found in await db.execute(
-                        select(order_events).where(order_events.c.order_no == number).order_by(order_events.c.id)
-                    )
-                ],
+                events=await _events(db, number),
             )
+
+    async def events(self, order_no: str) -> list[EventView]:
+        """Who did what when; also of an order that was refused, which is not there to show."""
+        async with self._engine.connect() as db:
+            return await _events(db, int(order_no))
 
     async def of_buyer(self, buyer_id: int, tab: Tab, size: int, after: str | None = None) -> Page:
         """Newest first: unpaid (and not yet split) orders whole, all others by their sub-orders."""
@@ -185,7 +185,11 @@ def _parts() -> Select[Any]:
 def _cursor(after: str) -> tuple[datetime, int, int]:
     try:
         at, order_no, idx = after.split("_")
-        return datetime.fromisoformat(at), int(order_no), int(idx)
+        key = datetime.fromisoformat(at), int(order_no), int(idx)
+        # What the database can't compare is no page's `next` either.
+        if key[0].utcoffset() != timedelta(0) or not 0 <= key[1] < 2**63 or not 0 <= key[2] <= 99:
+            raise ValueError(after)
+        return key
     except ValueError:
         raise BadCursor("this is not a page's `next`; leave it out to begin at the first page") from None
 
@@ -233,6 +237,13 @@ async def _risk(db: AsyncConnection, order_no: int) -> str | None:
     verdict: str | None = await db.scalar(select(risk_verdicts.c.verdict).where(risk_verdicts.c.order_no == order_no))
     decision = await db.scalar(select(risk_decisions.c.decision).where(risk_decisions.c.order_no == order_no))
     return f"{verdict}, then {decision}" if decision else verdict
+
+
+async def _events(db: AsyncConnection, order_no: int) -> list[EventView]:
+    found = await db.execute(
+        select(order_events).where(order_events.c.order_no == order_no).order_by(order_events.c.id)
+    )
+    return [EventView(**_of(row, EventView)) for row in found]
 
 
 async def _lines(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderView]) -> list[LineView]:

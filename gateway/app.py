@@ -1,0 +1,110 @@
+"""The gateway: checkout, the parties' acts and views, and the payment provider's notifications, over HTTP."""
+
+import functools
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from domain.order_number import OutOfNumbers
+from gateway.acts import NoSuchOrder
+from gateway.checkout import Unavailable
+from gateway.context import Gateway, GatewaySettings
+from gateway.front import Front
+from gateway.limits import Rate
+from gateway.openapi import document
+from gateway.problems import (
+    FAULT,
+    MALFORMED,
+    NO_SUCH_METHOD,
+    NO_SUCH_PAGE,
+    Kind,
+    Problem,
+    Wrong,
+    answer,
+    invalid,
+    no_such_order,
+    place_of,
+    unavailable,
+)
+from gateway.routes import acts, checkout, lists, outside
+from store.views import BadCursor
+
+log = logging.getLogger("gateway")
+
+_ABOUT = """Orders, from checkout to the last parcel received.
+
+Callers bring a bearer token with a role and an id. A party sees and does only its own: another's order is 404, like
+one that does not exist. Errors are problem+json. Money is in fen, times are UTC, order numbers are text."""
+
+
+def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
+    # A slash too many is another address: no redirects that a POST would not survive.
+    app = FastAPI(title="Orders", version="1", description=_ABOUT, redirect_slashes=False, redoc_url=None)
+    app.state.gateway = Gateway(front, settings, Rate(settings.requests_per_minute))
+    for part in (checkout, lists, acts, outside):
+        app.include_router(part.router)
+    for kind in (Problem, RequestValidationError, HTTPException, Exception, *_FAULTS_BEHIND_US, *_OTHERS):
+        app.add_exception_handler(kind, _answer)
+    app.openapi = functools.partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+_FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError)
+_OTHERS = (NoSuchOrder, BadCursor)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    return answer(request, _problem(request, error))
+
+
+def _problem(request: Request, error: Exception) -> Problem:
+    """Every error as a problem. What we do not know is a fault of ours, and told to the log only."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return invalid([Wrong(place=place_of(one["loc"]), problem=one["msg"]) for one in error.errors()])
+        case BadCursor():
+            return invalid([Wrong(place="query.after", problem=str(error))])
+        case NoSuchOrder():
+            return no_such_order()
+        case Unavailable() | OutOfNumbers():
+            return unavailable(str(error))
+        case HTTPException():
+            return _from_starlette(request, error)
+        case _ if _is_unreachable(error):
+            log.warning("the database does not answer: %s", error)
+            return unavailable("the database does not answer; ask again, nothing is done twice")
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return Problem(FAULT, "it is logged, and ours to mend")
+
+
+def _is_unreachable(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return isinstance(error, OSError | NoConnectionFree)
+
+
+def _from_starlette(request: Request, error: HTTPException) -> Problem:
+    if error.status_code == 404:
+        return Problem(NO_SUCH_PAGE, "there is nothing at this address; /docs lists what there is")
+    if error.status_code == 405:
+        methods = ", ".join(sorted(_methods(request)))
+        return Problem(NO_SUCH_METHOD, f"this address knows {methods}", {"Allow": methods})
+    return Problem(Kind(error.status_code, MALFORMED.type, MALFORMED.title), str(error.detail), None)
+
+
+def _methods(request: Request) -> set[str]:
+    """Of all routes at this address: Starlette's own answer names those of the first one only."""
+    app: FastAPI = request.app
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= set(getattr(route, "methods", None) or ())
+    return found

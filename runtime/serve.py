@@ -1,0 +1,76 @@
+"""`python -m runtime.serve`: the gateway as a process, until SIGTERM; then it finishes what is under way."""
+
+import asyncio
+import logging
+import signal
+import socket
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.context import GatewaySettings
+from runtime import logs
+from runtime.embedded import HOST
+from runtime.settings import Settings, load
+from runtime.temporal import Unreachable
+from runtime.wiring import open_front
+
+log = logging.getLogger("gateway")
+
+
+def gateway_settings(settings: Settings) -> GatewaySettings:
+    return GatewaySettings(
+        jwt_key=settings.jwt_key,
+        webhook_secret=settings.webhook_secret,
+        body_bytes=settings.body_bytes,
+        requests_per_minute=settings.requests_per_minute,
+    )
+
+
+def listen(port: int) -> socket.socket:
+    """Bound before anything else is opened: a taken port is found at once."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+async def serve(settings: Settings, listening: socket.socket) -> None:
+    """Until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal again after its orderly stop; this one swallows it, so that we exit with 0.
+        loop.add_signal_handler(number, lambda: None)
+    async with open_front(settings) as front:
+        config = uvicorn.Config(
+            create_app(front, gateway_settings(settings)),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.graceful_shutdown_s,
+        )
+        await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def main() -> int:
+    """Exit status 0 after an orderly stop, 1 when it can't start."""
+    logs.as_json()
+    settings = load()
+    try:
+        with listen(settings.gateway_port) as listening:
+            asyncio.run(serve(settings, listening))
+    except OSError as error:
+        log.error("the gateway can't listen on port %d: %s", settings.gateway_port, error.strerror or error)
+        return 1
+    except Unreachable as unreachable:
+        log.error("%s", unreachable)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
