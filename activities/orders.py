@@ -69,10 +69,10 @@ class CloseOrder(Message):
 
 
 class CloseSubOrders(Message):
-    """Key: the order, step `cancel/{request_id}`. All that are named, or none if one of them may not be closed."""
+    """Key: the order or sub-order, step `cancel`. All that are named, or none if one of them may not be closed.
+    A closing is kept under its key; a refusal is not, since the next one may find another state."""
 
     order_no: str
-    request_id: str
     sub_order_no: str | None  # None: every one that is not closed yet
     actor: Actor
     reason: CloseReason

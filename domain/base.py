@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 
 class Message(BaseModel):
@@ -17,6 +17,14 @@ class Document(BaseModel):
     """What people and other programs write. A key it does not know is an error that names it."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        # JSON and Python can hold it, PostgreSQL's text can't: unrefused, its order would be tried for ever.
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("must not hold the character NUL")
+        return value
 
 
 def _utc(value: datetime) -> datetime:

@@ -47,6 +47,7 @@ class Terms(Message):
     All in whole seconds."""
 
     payment_window_s: int = 1_800
+    dispatch_window_s: int = 3 * 86_400
     transit_window_s: int = 15 * 86_400
     receipt_window_s: int = 7 * 86_400
     review_window_s: int = 3_600

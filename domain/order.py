@@ -112,5 +112,6 @@ class StartSubOrder(Message):
     buyer_id: int
     plan: SubOrderPlan
     address: Address
+    dispatch_window_s: int
     transit_window_s: int
     receipt_window_s: int

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from domain.order_number import OutOfNumbers
@@ -47,16 +48,17 @@ def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
     # A slash too many is another address: no redirects that a POST would not survive.
     app = FastAPI(title="Orders", version="1", description=_ABOUT, redirect_slashes=False, redoc_url=None)
     app.state.gateway = Gateway(front, settings, Rate(settings.requests_per_minute))
-    for part in (checkout, lists, acts, outside):
-        app.include_router(part.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     for kind in (Problem, RequestValidationError, HTTPException, Exception, *_FAULTS_BEHIND_US, *_OTHERS):
         app.add_exception_handler(kind, _answer)
     app.openapi = functools.partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
 
+_ROUTERS = (checkout.router, lists.router, acts.router, outside.router)
 _FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError)
-_OTHERS = (NoSuchOrder, BadCursor)
+_OTHERS = (NoSuchOrder, BadCursor, ClientDisconnect)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
@@ -72,6 +74,8 @@ def _problem(request: Request, error: Exception) -> Problem:
             return invalid([Wrong(place=place_of(one["loc"]), problem=one["msg"]) for one in error.errors()])
         case BadCursor():
             return invalid([Wrong(place="query.after", problem=str(error))])
+        case ClientDisconnect():  # nobody is left to read this; but it is no fault of ours
+            return Problem(MALFORMED, "the body did not come whole")
         case NoSuchOrder():
             return no_such_order()
         case Unavailable() | OutOfNumbers():
@@ -104,7 +108,7 @@ def _methods(request: Request) -> set[str]:
     """Of all routes at this address: Starlette's own answer names those of the first one only."""
     app: FastAPI = request.app
     found: set[str] = set()
-    for route in app.routes:
+    for route in (*app.routes, *(route for router in _ROUTERS for route in router.routes)):
         if route.matches(request.scope)[0] is not Match.NONE:
             found |= set(getattr(route, "methods", None) or ())
     return found

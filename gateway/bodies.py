@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from domain.base import Document
 from gateway.context import TheGateway
 from gateway.limits import read_body
-from gateway.problems import INVALID, MALFORMED, NOT_JSON, Problem, Wrong, invalid, place_of
+from gateway.problems import MALFORMED, NOT_JSON, Problem, Wrong, invalid, place_of
 
 Model = TypeVar("Model", bound=Document)
 
@@ -59,11 +59,9 @@ def body(model: type[Model], *, optional: bool = False) -> Callable[[Request, Th
 def parsed(model: type[Model], raw: bytes) -> Model:
     """Strict JSON as a model, or the problem with each place that is wrong."""
     try:
-        told = json.loads(raw.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_constant)
+        json.loads(raw.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Problem(MALFORMED, f"the body is no strict JSON: {error}") from None
-    if _holds_nul(told):
-        raise Problem(INVALID, "a text holds U+0000; leave it out", errors=[])
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
@@ -82,17 +80,3 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
-
-
-def _holds_nul(told: Any) -> bool:
-    """PostgreSQL keeps no text with a NUL. Without recursion: JSON may be as deep as it is long."""
-    left = [told]
-    while left:
-        one = left.pop()
-        if isinstance(one, str) and "\0" in one:
-            return True
-        if isinstance(one, dict):
-            left += [*one, *one.values()]
-        if isinstance(one, list):
-            left += one
-    return False

@@ -42,5 +42,5 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
 
 
 def _too_large(most_bytes: int) -> Problem:
-    # The rest of it is not read: the connection can't be used again.
-    return Problem(TOO_LARGE, f"a body may have {most_bytes} bytes at the most", {"Connection": "close"})
+    # The server drops the rest as it comes. To close the connection on it would lose our answer, too.
+    return Problem(TOO_LARGE, f"a body may have {most_bytes} bytes at the most")

@@ -12,6 +12,8 @@ from runtime.cli_tables import Column, print_table
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+MOST_TITLES = 3
+
 
 def list_(
     buyer: Annotated[
@@ -83,8 +85,7 @@ def _say(page: Page) -> None:
         return
     columns = [
         Column("number", fixed=True),
-        Column("placed", fixed=True),
-        Column("status"),
+        Column("status, placed"),
         Column("goods"),
         Column("paid / due", right=True),
         Column("list price", right=True),
@@ -96,11 +97,12 @@ def _row(item: ListItem) -> list[str]:
     number = item.order_no if item.sub_order_no is None else f"{item.sub_order_no}\nof {item.order_no}"
     marks = ["needs a person"] if item.needs_attention else []
     marks += [f"after-sale {item.after_sale.lower()}"] if item.after_sale != "NONE" else []
+    left_out = len(item.titles) - MOST_TITLES
+    more = [f"  and {left_out} more"] if left_out > 0 else []
     return [
         number,
-        f"{item.placed_at:%m-%d %H:%M}",
-        "\n".join([item.status, *marks]),
-        "\n".join([", ".join(item.merchants), *(f"· {title}" for title in item.titles)]),
+        "\n".join([item.status, f"{item.placed_at:%m-%d %H:%M} UTC", *marks]),
+        "\n".join([", ".join(item.merchants), *(f"· {title}" for title in item.titles[:MOST_TITLES]), *more]),
         base.yuan(item.pay_fen),
         base.yuan(item.goods_fen),
     ]

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
 
     # The terms that new orders are sold under.
     payment_window_s: Seconds = Terms().payment_window_s
+    dispatch_window_s: Seconds = Terms().dispatch_window_s
     transit_window_s: Seconds = Terms().transit_window_s
     receipt_window_s: Seconds = Terms().receipt_window_s
     review_window_s: Seconds = Terms().review_window_s

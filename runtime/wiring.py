@@ -16,8 +16,6 @@ from domain.checkout import Limits
 from gateway.acts import Acts
 from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
-from providers.merchant import HttpMerchantSystem
-from providers.payment import HttpPaymentProvider
 from runtime.settings import Settings, load
 from runtime.temporal import connect
 from store.cashbox import PostgresCashbox
@@ -46,6 +44,10 @@ def limits(settings: Settings) -> Limits:
 @asynccontextmanager
 async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Sequence[Callable[..., Any]]]:
     """Every activity, each with the party behind it."""
+    # Here, not above: the command line calls no party, and HTTP takes a fifth of its time to import.
+    from providers.merchant import HttpMerchantSystem
+    from providers.payment import HttpPaymentProvider
+
     async with AsyncExitStack() as parties:
         provider = await parties.enter_async_context(HttpPaymentProvider(settings.provider_url))
         merchants = await parties.enter_async_context(HttpMerchantSystem(settings.merchant_url or settings.sandbox_url))

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from providers.notifier import HttpNotifier
@@ -53,7 +54,9 @@ def _telemetry(settings: Settings) -> Runtime | None:
     return Runtime(telemetry=TelemetryConfig(metrics=metrics))
 
 
-async def run_worker(settings: Settings, client: Client, stopping: asyncio.Event) -> None:
+async def run_worker(
+    settings: Settings, client: Client, stopping: asyncio.Event, interceptors: Sequence[Interceptor] = ()
+) -> None:
     """Work until told to stop; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings))
@@ -71,6 +74,7 @@ async def run_worker(settings: Settings, client: Client, stopping: asyncio.Event
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
             deployment_config=_deployment(settings),
+            interceptors=interceptors,
         )
         inbox = InboxRelay(client, PostgresInbox(engine), settings.task_queue)
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)

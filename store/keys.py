@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Table, Text, cast, select, update
+from sqlalchemy import Table, Text, cast, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,8 +17,10 @@ async def once(
     key: str,
     answer: type[Answer],
     effect: Callable[[], Awaitable[Answer]],
+    keep: Callable[[Answer], bool] = lambda _: True,
 ) -> Answer:
-    """Run `effect` under `key`, or give the answer it gave before.
+    """Run `effect` under `key`, or give the answer it gave before. An answer that `keep` says no to (a refusal,
+    which has changed nothing) leaves the key free.
 
     A second caller with the same key waits at the insert until the first has committed or rolled back.
     """
@@ -28,5 +30,8 @@ async def once(
         assert kept is not None, f"operation {key} has no answer"
         return answer.model_validate_json(kept)
     given = await effect()
+    if not keep(given):
+        await db.execute(delete(operations).where(operations.c.key == key))
+        return given
     await db.execute(update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json")))
     return given

@@ -91,6 +91,11 @@ class PostgresOrderBook(Parcels):
 
     async def record_attention(self, request: RecordAttention) -> Noted:
         async with self._engine.begin() as db:
+            # First the order, as everywhere: a closing holds it while it ends what needs a person. There may be
+            # no order yet, and then nothing to hold.
+            await db.execute(
+                select(orders.c.order_no).where(orders.c.order_no == int(request.order_no)).with_for_update()
+            )
             changed = await (_mark(db, request) if request.text is not None else _unmark(db, request))
             if changed and request.subject:
                 await mark_stuck(db, request.order_no, request.subject)

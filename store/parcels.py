@@ -92,7 +92,7 @@ class Parcels:
     async def record_shipped(self, request: RecordShipped) -> Answer:
         key = f"{request.sub_order_no}/ship/{request.carrier}/{request.tracking_no}"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, key, Answer, lambda: _ship(db, request))
+            return await once(db, order_operations, key, Answer, lambda: _ship(db, request), _done)
 
     async def record_delivered(self, request: RecordDelivered) -> Answer:
         async with self._engine.begin() as db:
@@ -119,9 +119,9 @@ class Parcels:
             return Answer(status=status_of(received))
 
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
-        key = f"{request.order_no}/cancel/{request.request_id}"
+        key = f"{request.sub_order_no or request.order_no}/cancel"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, key, Closed, lambda: _close(db, request))
+            return await once(db, order_operations, key, Closed, lambda: _close(db, request), _done)
 
     async def record_scan(self, sub_order_no: str, scan: Scan) -> Answer:
         """A carrier's report, for the tracking view only. Key: the carrier's event id."""
@@ -210,11 +210,16 @@ async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
     await refold(db, order_no, request.at)
     amount = sum(row.pay_fen for row in closing)
     pay_back = PayBack(
-        key=f"cancel/{request.request_id}",
+        key=f"cancel/{request.sub_order_no or request.order_no}",
         refund_no=await decide_refund(db, order_no, amount, request.reason.value, request.at),
         restock=await _pieces(db, closing),
     )
     return Closed(closed=[row.sub_order_no for row in closing], pay_back=pay_back)
+
+
+def _done(answer: Answer | Closed) -> bool:
+    """A refusal is not kept under the key: another party, or the next state, may be answered otherwise."""
+    return answer.refused is None
 
 
 def _why_not(rows: Sequence[SubOrderRow], named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:

@@ -53,6 +53,7 @@ class PostgresStock:
 
     async def restock(self, request: Restock) -> Moved:
         async with self._engine.begin() as db:
+            await self._lock_order(db, request.order_no)
             return await once(
                 db,
                 stock_operations,
@@ -131,14 +132,17 @@ class PostgresStock:
     async def _restock(self, db: AsyncConnection, request: Restock) -> Moved:
         for line in request.lines:
             # The CHECK on the row refuses to bring back more than was deducted.
-            await db.execute(
+            found = await db.execute(
                 update(stock_reservations)
                 .where(
                     stock_reservations.c.order_no == int(request.order_no),
                     stock_reservations.c.line_no == line.line_no,
+                    stock_reservations.c.sku == line.sku,
                 )
                 .values(restocked=stock_reservations.c.restocked + line.quantity)
             )
+            if not found.rowcount:
+                raise ValueError(f"order {request.order_no} took no {line.sku} for line {line.line_no}: none goes back")
         back = _by_sku(request.lines)
         await self._lock(db, back)
         await self._move(db, back, {"deducted": -1, "available": +1})

@@ -1,60 +1,36 @@
 """The real servers that the tests share, one of each for the whole run."""
 
-import asyncio
-import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from providers.notifications import verify
-from runtime.embedded import Postgres, TemporalServer, free_port
-from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
-from store import migrate
+from runtime.embedded import Postgres, TemporalServer
 from store.engine import engine_for
-from store.inbox import PostgresInbox
 from store.tables import metadata
+from tests.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
 from tests.shop import Shop, working
 from workflows import search
 
-ROOT = Path(__file__).parents[1]
+__all__ = ["ROOT", "open_shop"]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = Postgres(Path(folder))
-        server.start()
+    with a_postgres() as server:
         yield server
-        server.stop()
-
-
-async def _database(server: Postgres, name: str) -> str:
-    """A migrated database of its own on the shared server."""
-    admin = create_async_engine(server.url, isolation_level="AUTOCOMMIT")
-    async with admin.connect() as db:
-        await db.execute(text(f"CREATE DATABASE {name}"))
-    await admin.dispose()
-    url = server.url.replace("/postgres?", f"/{name}?")
-    await migrate.upgrade(url)
-    return url
 
 
 @pytest.fixture(scope="session")
 async def database_url(postgres: Postgres) -> str:
     """A database for the tests of the store."""
-    return await _database(postgres, "ledgers")
+    return await a_database(postgres, "ledgers")
 
 
 @pytest.fixture(scope="session")
@@ -75,17 +51,14 @@ async def engine(shared_engine: AsyncEngine) -> AsyncEngine:
 @pytest.fixture(scope="session")
 def temporal() -> Iterator[TemporalServer]:
     """The real dev server."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = TemporalServer(Path(folder), headless=True, search_attributes=search.REGISTERED)
-        server.start()
+    with a_temporal() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="session")
 async def shop_database(postgres: Postgres) -> str:
     """A database for the tests of whole orders; never emptied, since orders of other tests may still be open."""
-    return await _database(postgres, "shop")
+    return await a_database(postgres, "shop")
 
 
 @pytest.fixture(scope="session")
@@ -98,65 +71,15 @@ async def shop_engine(shop_database: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture(scope="session")
 async def webhook_url(shop_engine: AsyncEngine) -> AsyncIterator[str]:
     """Where the sandbox's notifications arrive."""
-    inbox = PostgresInbox(shop_engine)
-    app = FastAPI()
-
-    @app.post("/webhooks/payments")
-    async def receive(request: Request) -> Response:
-        notification_id, capture = verify(DEVELOPMENT_WEBHOOK_SECRET, request.headers, await request.body())
-        await inbox.put(notification_id, capture)
-        return Response(status_code=204)
-
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/webhooks/payments"
-        server.should_exit = True
-        await serving
+    async with a_webhook(shop_engine) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 async def sandbox_port(webhook_url: str) -> AsyncIterator[int]:
     """The sandbox parties, as a process of their own."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--port", str(port), "--state", f"{folder}/sandbox.db", "--notify-url", webhook_url]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "providers.sandbox", *arguments, "--webhook-secret", DEVELOPMENT_WEBHOOK_SECRET),
-            cwd=ROOT,
-        )
-        async with httpx.AsyncClient(trust_env=False) as http:
-            for _ in range(200):
-                try:
-                    await http.get(f"http://127.0.0.1:{port}/health")
-                    break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
+    async with a_sandbox(webhook_url) as port:
         yield port
-        process.terminate()
-        await process.wait()
-
-
-@asynccontextmanager
-async def open_shop(
-    client: Client, database: str, engine: AsyncEngine, port: int, queue: str, **more: object
-) -> AsyncIterator[Shop]:
-    settings = Settings(
-        database_url=database,
-        temporal_address="127.0.0.1:1",  # the client is given
-        embedded="temporal,postgres",
-        sandbox_port=port,
-        notify_url=f"http://127.0.0.1:{port}/hooks",
-        metrics_port=0,
-        task_queue=queue,
-        graceful_shutdown_s=1,
-        **more,  # type: ignore[arg-type]
-    )
-    async with httpx.AsyncClient(base_url=settings.sandbox_url, trust_env=False, timeout=10) as http:
-        yield Shop(client=client, engine=engine, settings=settings, http=http)
 
 
 @pytest.fixture(scope="session")
@@ -165,9 +88,7 @@ async def client(temporal: TemporalServer) -> Client:
 
 
 @pytest.fixture(scope="session")
-async def _shop(
-    client: Client, shop_database: str, shop_engine: AsyncEngine, sandbox_port: int
-) -> AsyncIterator[Shop]:
+async def _shop(client: Client, shop_database: str, shop_engine: AsyncEngine, sandbox_port: int) -> AsyncIterator[Shop]:
     async with (
         open_shop(client, shop_database, shop_engine, sandbox_port, "orders") as shop,
         working(shop.settings, client),
@@ -192,13 +113,13 @@ async def _virtual(shop_database: str, shop_engine: AsyncEngine, sandbox_port: i
         ],
         data_converter=pydantic_data_converter,
     )
-    async with environment:
-        async with (
-            open_shop(environment.client, shop_database, shop_engine, sandbox_port, "virtual") as shop,
-            working(shop.settings, environment.client),
-        ):
-            shop.environment = environment
-            yield shop
+    async with (
+        environment,
+        open_shop(environment.client, shop_database, shop_engine, sandbox_port, "virtual") as shop,
+        working(shop.settings, environment.client),
+    ):
+        shop.environment = environment
+        yield shop
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL, PAUSES
+    from activities.options import LOCAL, OUTSIDE, PAUSES
     from activities.orders import (
         Closed,
         CloseSubOrders,
@@ -71,21 +71,24 @@ class Fulfilment:
             self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
         self._show()
 
-    async def recall(self, cancel: Cancel, request_id: str) -> Answer:
+    async def recall(self, cancel: Cancel) -> Answer:
         """Close every sub-order that is left, all or none, then give goods and money back. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
         ask = CloseSubOrders(
             order_no=self._no,
-            request_id=request_id,
             sub_order_no=None,
             actor=cancel.actor,
             reason=cancel_reason(cancel.actor),
             note=cancel.note,
             at=workflow.now(),
         )
+        # Not a local activity: that this cancel was accepted must be on record before anything is closed, or a
+        # worker's death in between would leave closed sub-orders and nobody to pay for them.
         closed: Closed = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.close_sub_orders, ask, **LOCAL),
+            lambda: workflow.execute_activity_method(
+                OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **OUTSIDE
+            ),
             topic="cancel",
             board=self._board,
         )
@@ -164,6 +167,7 @@ class Fulfilment:
                 buyer_id=cart.buyer_id,
                 plan=plan,
                 address=cart.address,
+                dispatch_window_s=terms.dispatch_window_s,
                 transit_window_s=terms.transit_window_s,
                 receipt_window_s=terms.receipt_window_s,
             ),

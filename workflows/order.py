@@ -292,8 +292,7 @@ class Order:
 
     @workflow.update(description="Cancel the order: everything that has not shipped, or nothing")
     async def cancel(self, cancel: Cancel) -> Answer:
-        info = workflow.current_update_info()
-        return await self._cancel(cancel, info.id if info else "operator")
+        return await self._cancel(cancel)
 
     @workflow.signal(description="A sub-order's run tells how it stands")
     def sub_order_news(self, news: SubOrderNews) -> None:
@@ -304,17 +303,17 @@ class Order:
         self._operators_cancel = asyncio.create_task(self._try_operators_cancel())
 
     async def _try_operators_cancel(self) -> None:
-        answer = await self._cancel(Cancel(note="cancelled in Temporal"), "operator")
+        answer = await self._cancel(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
             self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
 
-    async def _cancel(self, cancel: Cancel, request_id: str) -> Answer:
+    async def _cancel(self, cancel: Cancel) -> Answer:
         await workflow.wait_condition(lambda: self._placement is not None)
         if not self._past_pivot and self._ended is None:
             self._cancelled = self._cancelled or cancel_reason(cancel.actor)
             await workflow.wait_condition(lambda: self._past_pivot or self._ended is not None)
         if self._past_pivot:
-            return await self._fulfilment.recall(cancel, request_id)
+            return await self._fulfilment.recall(cancel)
         assert self._ended is not None
         if self._ended.close_reason is cancel_reason(cancel.actor):
             return Answer(status=Status.CLOSED)

@@ -1,6 +1,7 @@
 """A sub-order's story: handed over, shipped, delivered, received; or closed by itself before it ships."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -17,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         RecordReceived,
         RecordShipped,
         SubOrderFacts,
+        SubOrderOf,
     )
     from domain.acts import (
         Cancel,
@@ -73,9 +75,11 @@ class SubOrder:
     async def _hand_over_until_shipped(self) -> None:
         """The warehouse gets the parcel, however long it takes, unless it ships or is closed first."""
         handing = self._background.start(self._hand_over())
-        await workflow.wait_condition(
-            lambda: self._shipped or self._close_reason is not None or self._background.check()
-        )
+
+        def moved_on() -> bool:
+            return self._shipped or self._close_reason is not None or self._background.check()
+
+        await self._within_or_overdue("dispatch", self._start.dispatch_window_s, moved_on, "not shipped in time")
         handing.cancel()
         await self._board.healed("hand-over")
 
@@ -114,11 +118,28 @@ class SubOrder:
         def arrived() -> bool:
             return self._delivered or self._received
 
-        window = timedelta(seconds=self._start.transit_window_s)
-        if not await within(window, arrived, "until it should be there"):
-            await self._board.needs_person("transit", f"shipped with {self._tracking} and not delivered in {window}")
-            await workflow.wait_condition(arrived)
-            await self._board.healed("transit")
+        await self._within_or_overdue("transit", self._start.transit_window_s, arrived, "not delivered in time")
+
+    async def _within_or_overdue(self, topic: str, window_s: int, done: Callable[[], bool], overdue: str) -> None:
+        """Wait for what others do; overdue, it needs a person, and still waits. The database is asked before that:
+        a message whose worker died may have been written down and then lost."""
+        window = timedelta(seconds=window_s)
+        if await within(window, done, f"{topic}: until it is overdue"):
+            return
+        await self._catch_up()
+        if not done():
+            await self._board.needs_person(topic, f"{overdue}: {window}")
+            await workflow.wait_condition(done)
+            await self._board.healed(topic)
+
+    async def _catch_up(self) -> None:
+        this = SubOrderOf(sub_order_no=self._no)
+        facts: SubOrderFacts = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.sub_order_facts, this, **LOCAL),
+            topic="sub-order facts",
+            board=self._board,
+        )
+        self._pick_up_from(facts)
 
     async def _receive(self) -> None:
         """The buyer confirms, or the clock does."""
@@ -163,7 +184,8 @@ class SubOrder:
             topic="delivery record",
             board=self._board,
         )
-        self._delivered |= answer.refused is None
+        if answer.refused is None:
+            self._shipped = self._delivered = True  # shipped too, should that message have been lost
         return answer
 
     @workflow.update(description="The buyer has the goods")
@@ -172,8 +194,7 @@ class SubOrder:
 
     @workflow.update(description="Close this sub-order by itself, before it ships")
     async def cancel(self, cancel: Cancel) -> Answer:
-        info = workflow.current_update_info()
-        return await self._close(cancel, info.id if info else "operator")
+        return await self._close(cancel)
 
     @workflow.signal(description="The order was closed, with all that is left of it")
     def closed_with_order(self, closed: OrderClosed) -> None:
@@ -185,7 +206,7 @@ class SubOrder:
         self._telling.append(asyncio.create_task(self._try_operators_cancel()))
 
     async def _try_operators_cancel(self) -> None:
-        answer = await self._close(Cancel(note="cancelled in Temporal"), "operator")
+        answer = await self._close(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
             self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
 
@@ -199,22 +220,24 @@ class SubOrder:
             board=self._board,
         )
         if answer.refused is None:
-            self._received = True
+            self._shipped = self._received = True
             self._show_status()
         return answer
 
-    async def _close(self, cancel: Cancel, request_id: str) -> Answer:
+    async def _close(self, cancel: Cancel) -> Answer:
         ask = CloseSubOrders(
             order_no=self._start.order_no,
-            request_id=request_id,
             sub_order_no=self._no,
             actor=cancel.actor,
             reason=cancel_reason(cancel.actor),
             note=cancel.note,
             at=workflow.now(),
         )
+        # Not a local activity, for the same reason as in the order's run: first on record, then done.
         closed: Closed = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.close_sub_orders, ask, **LOCAL),
+            lambda: workflow.execute_activity_method(
+                OrderActivities.close_sub_orders, ask, summary="close this sub-order", **OUTSIDE
+            ),
             topic="cancel",
             board=self._board,
         )

@@ -36,7 +36,7 @@ FORGED = {
     "of no algorithm": unsigned({"alg": "none", "typ": "JWT"}, CLAIMS),
     "with the signature cut off": signed().rsplit(".", 1)[0] + ".",
     "signed with another key": jwt.encode(CLAIMS, "another key, as long as the right one is", "HS256"),
-    "signed by another algorithm": jwt.encode(CLAIMS, KEY, "HS512"),
+    "signed by another algorithm": jwt.encode(CLAIMS, KEY * 2, "HS512"),
     "expired": token(Role.OPERATOR, "ann", lifetime=timedelta(seconds=-1)),
     "of another role than was signed": ".".join(
         [signed().split(".")[0], signed(role="buyer").split(".")[1], signed().split(".")[2]]
@@ -60,12 +60,12 @@ FORGED = {
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
 async def test_a_token_is_refused(web: Web, forged: str) -> None:
-    answer = await web.http.get("/orders", headers={"Authorization": f"Bearer {forged}".encode()})
+    answer = await web.http.get("/orders", headers=[(b"Authorization", f"Bearer {forged}".encode())])
     problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="orders", error="invalid_token"'
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", f"Token {signed()}"])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", f"Token {signed()}"])
 async def test_without_a_bearer_token_nothing_is_told(web: Web, header: str | None) -> None:
     answer = await web.http.get("/orders", headers={"Authorization": header} if header is not None else {})
     problem(answer, 401, "unauthenticated")
@@ -130,9 +130,7 @@ async def call(party: Party, method: str, path: str, body: Any) -> httpx.Respons
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize(("method", "path"), ROUTES.keys())
-async def test_a_role_has_its_acts_and_no_others(
-    web: Web, theirs: Theirs, method: str, path: str, role: Role
-) -> None:
+async def test_a_role_has_its_acts_and_no_others(web: Web, theirs: Theirs, method: str, path: str, role: Role) -> None:
     """Its own party gets in (what the order's state says then is another matter); another role never does."""
     body, roles = ROUTES[method, path]
     at = path.format(order=theirs.order, sub=theirs.sub)
@@ -171,9 +169,7 @@ async def test_a_stranger_with_a_wrong_body_learns_no_more(web: Web, theirs: The
 @pytest.mark.parametrize("no", ["1", "x", "1" * 19, "0" * 21, "１" * 19, "9" * 40, "%00"])
 async def test_what_can_not_be_a_number_is_404_and_says_why(web: Web, no: str) -> None:
     answer = await web.operator.get(f"/orders/{no}")
-    body = problem(answer, answer.status_code, "no-such-order" if answer.status_code == 404 else "invalid")
-    assert answer.status_code in (404, 422)
-    assert body["detail"]
+    assert "yours" not in problem(answer, 404, "no-such-order")["detail"]
 
 
 async def test_a_sub_orders_number_where_an_orders_is_wanted_is_told_so(web: Web, theirs: Theirs) -> None:

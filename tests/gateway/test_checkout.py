@@ -134,7 +134,7 @@ async def test_a_wrong_field_is_named(web: Web, field: str, value: object, place
 
 
 async def test_a_text_that_the_database_can_not_keep_is_refused(web: Web) -> None:
-    answer = await web.checkout.post("/orders", web.cart(["A\0"], Person()), key=new_key())
+    answer = await web.checkout.post("/orders", web.cart(["A"], Person(), device_id="d\0"), key=new_key())
     problem(answer, 422, "invalid")
 
 

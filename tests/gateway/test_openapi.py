@@ -1,0 +1,117 @@
+"""The served OpenAPI is complete and true: schemathesis, which reads nothing else, can't break the gateway."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as bounded
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks, positive_data_acceptance
+
+from gateway.auth import Role
+from tests.gateway.test_auth import LISTS, ROUTES
+from tests.gateway.web import PROBLEM, Web, new_name, token
+from tests.shop import Person
+
+load_all_checks()
+
+OPERATIONS = [
+    *((method.lower(), path.replace("{order}", "{no}").replace("{sub}", "{no}")) for method, path in ROUTES),
+    ("post", "/webhooks/payments"),
+    ("get", "/health"),
+]
+BOUNDED = bounded(
+    max_examples=8,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+# A schema can't say that times are in UTC, that each line number stands once, or that a tab is for buyers.
+EXCLUDED = [positive_data_acceptance]
+ROLES = {
+    "/orders": Role.BUYER,
+    "/sub-orders": Role.MERCHANT,
+    "ship": Role.MERCHANT,
+    "track": Role.CARRIER,
+    "deliver": Role.CARRIER,
+    "confirm-receipt": Role.BUYER,
+    "review": Role.BUYER,
+}
+
+
+def role_of(method: str, path: str) -> Role:
+    if (method, path) == ("post", "/orders"):
+        return Role.CHECKOUT
+    return ROLES.get(path, ROLES.get(path.rsplit("/", 1)[-1], Role.OPERATOR))
+
+
+def attack(url: str, method: str, path: str, headers: dict[str, str], numbers: list[str | None]) -> int:
+    """Valid and invalid requests, on made-up numbers and real ones; the number of requests."""
+    operation = schemathesis.openapi.from_url(f"{url}/openapi.json")[path][method]
+    calls = 0
+    with requests.Session() as session:
+        session.trust_env = False
+        # A request with nothing in it can't be wrong.
+        modes = [GenerationMode.POSITIVE] + ([GenerationMode.NEGATIVE] if (method, path) != ("get", "/health") else [])
+        for mode in modes:
+            for number in numbers:
+                fixed = {"no": number} if number else None
+
+                @BOUNDED
+                @given(case=operation.as_strategy(generation_mode=mode, path_parameters=fixed))
+                def call(case: Any) -> None:
+                    nonlocal calls
+                    calls += 1
+                    case.call_and_validate(base_url=url, headers=headers, session=session, excluded_checks=EXCLUDED)
+
+                call()
+    return calls
+
+
+@pytest.fixture(scope="module")
+async def known(_web: Web) -> dict[str, Any]:
+    """A shipped order whose parties are known, so that what is made up gets past the door."""
+    person, merchant, carrier = Person(), new_name("merchant"), new_name("carrier")
+    order, (sub,) = await _web.paid([merchant], person)
+    parcel = {"carrier": carrier, "tracking_no": "1"}
+    await _web.party(Role.MERCHANT, merchant).post(f"/sub-orders/{sub}/ship", parcel)
+    names = {Role.BUYER: str(person.buyer_id), Role.MERCHANT: merchant, Role.CARRIER: carrier}
+    return {"order": order, "sub": sub, "names": names}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(set(OPERATIONS)))
+async def test_schemathesis_can_not_break_it(web: Web, known: dict[str, Any], method: str, path: str) -> None:
+    role = role_of(method, path)
+    headers = {"Authorization": f"Bearer {token(role, known['names'].get(role, 'ann'))}"}
+    numbers = [None, known["sub" if path.startswith("/sub-orders/") else "order"]] if "{no}" in path else [None]
+    assert await asyncio.to_thread(attack, str(web.http.base_url), method, path, headers, numbers) > 0
+
+
+async def test_every_route_is_documented_with_its_errors_and_its_security(web: Web) -> None:
+    document = (await web.http.get("/openapi.json")).json()
+    assert {(method, path) for path, item in document["paths"].items() for method in item} == set(OPERATIONS)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert operation["description"], path
+            errors = {int(status) for status in operation["responses"] if int(status) >= 400}
+            public = path in ("/health", "/webhooks/payments")
+            assert (("security" in operation), {401, 429} <= errors) == (not public, path != "/health")
+            assert {500, 503} <= errors
+            assert ("requestBody" in operation) == (413 in errors), (method, path)
+            for status in errors:
+                schema = operation["responses"][str(status)]["content"][PROBLEM]["schema"]
+                assert schema["$ref"].endswith("/ProblemBody")
+    assert set(document["paths"]) >= LISTS
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["bearerFormat"] == "JWT"
+    assert "HTTPValidationError" not in str(document)
+
+
+async def test_the_documentation_is_served(web: Web) -> None:
+    answer = await web.http.get("/docs")
+    assert answer.status_code == 200
+    assert "/openapi.json" in answer.text

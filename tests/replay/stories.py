@@ -1,0 +1,341 @@
+"""Stories 1 to 7 of the order saga, each to its ending, and some that are left in the middle."""
+
+import asyncio
+
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.order_number import parse
+from domain.risk import BlockKind, Decision
+from domain.status import Actor, Status
+from tests.replay.stage import FAR, Stage, story
+from tests.shop import Person, until
+from tests.workflows.test_races import no_stray, outcomes
+
+APPROVED = Decision(approved=True, author="ann", note="a good customer")
+REJECTED = Decision(approved=False, author="ann", note="a reseller")
+
+# --- 1: paid, shipped, delivered, received
+
+
+@story()
+async def completed_by_buyer_and_by_clock(on: Stage) -> None:
+    order_no, (first, second) = await on.paid("m1", "m1", "m2", receipt_window_s=1)
+    await on.received(first)
+    await on.shop.ship(second)
+    await on.shop.deliver(second)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def completed_by_buyer(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    await on.shop.ship(number)
+    await on.shop.deliver(number)
+    await on.shop.confirm(number)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def long_under_way_then_delivered(on: Stage) -> None:
+    order_no, (number,) = await on.paid(transit_window_s=1)
+    await on.shop.ship(number)
+    await on.needs_person(order_no, "transit")
+    await on.shop.deliver(number)
+    await on.shop.confirm(number)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def terminated_sub_order_starts_again(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    await on.shop.ship(number)
+    await on.shop.sub_run(number).terminate("by mistake")
+    run = on.shop.sub_run(number)
+    await until(run.describe, lambda run: run.status is WorkflowExecutionStatus.RUNNING)
+    assert (await on.shop.confirm(number)).refused is None
+    await on.shop.ended(order_no)
+
+
+# --- 2, 3: never paid; cancelled, or not
+
+
+@story()
+async def unpaid(on: Stage) -> None:
+    await on.shop.ended(await on.order(payment_window_s=1))
+
+
+async def cancelled_unpaid(on: Stage, actor: Actor) -> None:
+    order_no = await on.order(**FAR)
+    assert (await on.shop.cancel(order_no, actor)).refused is None
+    await on.shop.ended(order_no)
+
+
+@story()
+async def cancelled_by_buyer_before_paying(on: Stage) -> None:
+    await cancelled_unpaid(on, Actor.BUYER)
+
+
+@story()
+async def cancelled_by_platform_before_paying(on: Stage) -> None:
+    await cancelled_unpaid(on, Actor.PLATFORM)
+
+
+@story()
+async def cancelled_by_buyer_after_paying(on: Stage) -> None:
+    order_no, _ = await on.paid("m1", "m2")
+    assert (await on.shop.cancel(order_no)).refused is None
+    await on.shop.ended(order_no)
+
+
+@story()
+async def sub_order_cancelled_by_buyer_the_other_completed(on: Stage) -> None:
+    order_no, (first, second) = await on.paid("m1", "m2")
+    assert (await on.shop.cancel(first)).refused is None
+    await on.received(second)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def every_sub_order_cancelled_by_its_merchant(on: Stage) -> None:
+    order_no, numbers = await on.paid("m1", "m2")
+    for number in numbers:
+        assert (await on.shop.cancel(number, Actor.MERCHANT)).refused is None
+    await on.shop.ended(order_no)
+
+
+@story()
+async def sub_order_cancelled_by_platform(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    assert (await on.shop.cancel(number, Actor.PLATFORM)).refused is None
+    await on.shop.ended(order_no)
+
+
+@story()
+async def cancel_refused_after_shipping(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    await on.shop.ship(number)
+    assert (await on.shop.cancel(order_no)).refused is not None
+    assert (await on.shop.cancel(number)).refused is not None
+    await on.shop.confirm(number)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def native_cancel_before_paying(on: Stage) -> None:
+    order_no = await on.order(**FAR)
+    await on.shop.run(order_no).cancel()
+    await on.shop.run(order_no).cancel()
+    await on.shop.ended(order_no)
+
+
+@story()
+async def native_cancel_after_paying(on: Stage) -> None:
+    order_no, _ = await on.paid()
+    await on.shop.run(order_no).cancel()
+    await on.shop.ended(order_no)
+
+
+@story()
+async def native_cancel_of_a_sub_order(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    await on.shop.sub_run(number).cancel()
+    await on.shop.ended(order_no)
+
+
+@story()
+async def native_cancel_refused_after_shipping(on: Stage) -> None:
+    order_no, (number,) = await on.paid()
+    await on.shop.ship(number)
+    for run in (on.shop.run(order_no), on.shop.sub_run(number)):
+        await run.cancel()
+    await asyncio.sleep(0.5)
+    await on.shop.confirm(number)
+    await on.shop.ended(order_no)
+
+
+# --- 4: refused at placement
+
+
+@story()
+async def refused_blocked(on: Stage) -> None:
+    person = Person()
+    await on.shop.block(BlockKind.DEVICE, person.device_id)
+    await on.refused(await on.shop.sku(), person=person)
+
+
+@story()
+async def refused_out_of_stock(on: Stage) -> None:
+    await on.refused(await on.shop.sku(), await on.shop.sku(pieces=0), expected_fen=2000)
+
+
+@story()
+async def refused_price_changed(on: Stage) -> None:
+    await on.refused(await on.shop.sku(), expected_fen=999)
+
+
+@story()
+async def refused_unknown_sku(on: Stage) -> None:
+    await on.refused("no-such-sku")
+
+
+@story()
+async def refused_too_dear(on: Stage) -> None:
+    most = on.shop.settings.amount_per_order_fen
+    await on.refused(await on.shop.sku(price_fen=most + 1), expected_fen=most + 1)
+
+
+# --- 5: the later risk check
+
+
+@story()
+async def risk_rejects_before_paying(on: Stage) -> None:
+    sku, person = await on.shop.sku(limited=True), await on.suspicious()
+    accomplice = Person(on_device_of=person)
+    first = await on.shop.place([sku], accomplice, **FAR)
+    placement = await on.shop.ask(on.shop.cart([sku], person, expected_fen=3000, quantity=3), **FAR)
+    on.about.append(placement.order_no)
+    await on.shop.ended(placement.order_no)
+    await on.shop.cancel(first)
+
+
+async def reviewed(on: Stage, decision: Decision) -> str:
+    order_no = await on.order(person=await on.suspicious(), **FAR)
+    await on.shop.pay(order_no)
+    await on.shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    await until(lambda: on.shop.acts.decide_risk(parse(order_no), decision), lambda answer: answer.refused is None)
+    return order_no
+
+
+@story()
+async def risk_rejects_after_paying(on: Stage) -> None:
+    await on.shop.ended(await reviewed(on, REJECTED))
+
+
+@story()
+async def review_approved(on: Stage) -> None:
+    order_no = await reviewed(on, APPROVED)
+    (number,) = await on.shop.split(order_no)
+    assert (await on.shop.acts.decide_risk(parse(order_no), APPROVED)).refused is not None
+    await on.received(number)
+    await on.shop.ended(order_no)
+
+
+async def undecided(on: Stage, *, passes: bool) -> str:
+    order_no = await on.order(
+        person=await on.suspicious(), review_window_s=1, escalation_window_s=1, undecided_passes=passes
+    )
+    await on.shop.pay(order_no)
+    return order_no
+
+
+@story()
+async def review_undecided_passes(on: Stage) -> None:
+    order_no = await undecided(on, passes=True)
+    await on.received(*await on.shop.split(order_no))
+    await on.shop.ended(order_no)
+
+
+@story()
+async def review_undecided_rejects(on: Stage) -> None:
+    await on.shop.ended(await undecided(on, passes=False))
+
+
+# --- 6: payments at odds with the order
+
+
+@story()
+async def paid_in_time_told_too_late(on: Stage) -> None:
+    order_no = await on.order(payment_window_s=1)
+    await on.shop.pay(order_no, delay_s=3)
+    await on.received(*await on.shop.split(order_no))
+    await on.shop.ended(order_no)
+
+
+@story()
+async def paid_too_late(on: Stage) -> None:
+    order_no = await on.order(payment_window_s=1)
+    await on.shop.ended(order_no)
+    await on.shop.pay(order_no, force=True)
+    await no_stray(on.shop, order_no)
+
+
+@story()
+async def paid_twice(on: Stage) -> None:
+    order_no = await on.order()
+    await on.shop.pay(order_no, times=2)
+    await no_stray(on.shop, order_no)
+    await on.received(*await on.shop.split(order_no))
+    await on.shop.ended(order_no)
+
+
+@story()
+async def paid_wrong_then_right(on: Stage) -> None:
+    order_no = await on.order(**FAR)
+    for told, wrong in enumerate(({"amount_fen": 999}, {"currency": "USD"}), start=1):
+        await on.shop.pay(order_no, force=True, **wrong)
+        await until(lambda: outcomes(on.shop, order_no), lambda all, told=told: len([o for o in all if o]) == told)
+    await no_stray(on.shop, order_no)
+    await on.shop.pay(order_no, force=True)
+    await on.received(*await on.shop.split(order_no))
+    await on.shop.ended(order_no)
+
+
+@story()
+async def paid_wrong_and_found_at_the_deadline(on: Stage) -> None:
+    order_no = await on.order(payment_window_s=1)
+    await on.shop.pay(order_no, amount_fen=1, delay_s=600)
+    await on.shop.ended(order_no)
+    await no_stray(on.shop, order_no)
+
+
+@story()
+async def paid_for_an_unknown_order(on: Stage) -> None:
+    on.about.append("no-such-order")
+    await on.shop.pay("no-such-order", amount_fen=77, force=True)
+    await no_stray(on.shop, "no-such-order")
+
+
+# --- 7: nothing due
+
+
+@story()
+async def nothing_due(on: Stage) -> None:
+    sku = await on.shop.sku(price_fen=0)
+    order_no = await on.shop.place([sku], price_fen=0, payment_window_s=1)
+    on.about.append(order_no)
+    await on.received(*await on.shop.split(order_no))
+    await on.shop.ended(order_no)
+
+
+# --- left in the middle
+
+
+@story(open=True)
+async def open_awaiting_payment(on: Stage) -> None:
+    await on.order(**FAR)
+
+
+@story(open=True)
+async def open_in_risk_review(on: Stage) -> None:
+    order_no = await on.order(person=await on.suspicious(), **FAR)
+    await on.shop.pay(order_no)
+    await on.shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    await on.needs_person(order_no, "risk review")
+
+
+@story(open=True)
+async def open_awaiting_shipment(on: Stage) -> None:
+    await on.paid("m1", "m2")
+
+
+@story(open=True)
+async def open_in_transit(on: Stage) -> None:
+    _, (first, _) = await on.paid("m1", "m2")
+    await on.shop.ship(first)
+
+
+@story(open=True)
+async def open_delivered(on: Stage) -> None:
+    _, (number,) = await on.paid()
+    await on.shop.ship(number)
+    await on.shop.deliver(number)

@@ -1,0 +1,124 @@
+"""Every run that was ever recorded still replays: a change that would break orders in flight is found here."""
+
+import re
+import socket
+
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from domain.acts import cancel_reason
+from domain.order import RefusalCode
+from domain.precedence import WANTED, CaptureOutcome
+from domain.status import Actor, CloseReason, Status
+from runtime.worker import WORKFLOWS, runner
+from tests.replay import bad_days, stories
+from tests.replay.files import HERE, Recorded, recorded
+from tests.replay.mutants import AnAddedSleep, AStepLeftOut, TwoStepsSwapped
+from tests.replay.stage import STORIES
+
+ALL = recorded()
+ORDERS = [one for one in ALL if one.workflow == "Order"]
+SUB_ORDERS = [one for one in ALL if one.workflow == "SubOrder"]
+STRAYS = [one for one in ALL if one.workflow == "StrayPayment"]
+assert bad_days.DAYS
+assert stories.APPROVED  # importing the two modules registers their stories
+
+
+def replayer(*workflows: type) -> Replayer:
+    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=runner())
+
+
+def test_there_are_histories() -> None:
+    assert len(ALL) > 50
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
+async def test_a_recorded_run_replays(one: Recorded) -> None:
+    await replayer(*WORKFLOWS).replay_workflow(one.history)
+
+
+# --- nothing is left out
+
+
+def endings(of: list[Recorded]) -> set[tuple[str, str | None]]:
+    return {(one.result["status"], one.result["close_reason"]) for one in of if one.result is not None}
+
+
+def said(of: list[Recorded], key: str) -> set[str]:
+    return set().union(*(one.said(key) for one in of))
+
+
+def test_every_ending_of_an_order_has_a_history() -> None:
+    wanted = {(Status.COMPLETED.value, None), *((Status.CLOSED.value, reason.value) for reason in CloseReason)}
+    assert wanted - endings(ORDERS) == set()
+
+
+def test_every_ending_of_a_sub_order_has_a_history() -> None:
+    cancels = {cancel_reason(actor).value for actor in Actor}
+    wanted = {(Status.COMPLETED.value, None), *((Status.CLOSED.value, reason) for reason in cancels)}
+    assert wanted - endings(SUB_ORDERS) == set()
+
+
+def test_every_refusal_at_placement_has_a_history() -> None:
+    assert {code.value for code in RefusalCode} - said(ORDERS, "code") == set()
+
+
+def test_every_reason_to_send_money_back_has_a_history() -> None:
+    # What is on its way back already has its run, under the same id: no other is started for it.
+    wanted = set(CaptureOutcome) - WANTED - {CaptureOutcome.ALREADY_STRAY}
+    assert {outcome.value for outcome in wanted} - said(STRAYS, "why") == set()
+
+
+def test_every_status_of_an_open_run_has_a_history() -> None:
+    open_ones = {status.value for status in Status} - {"COMPLETED", "REVIEWED", "CLOSED"}
+    assert open_ones - {one.status for one in ORDERS + SUB_ORDERS if one.open} == set()
+
+
+@pytest.mark.parametrize("of", [ORDERS, SUB_ORDERS], ids=["order", "sub-order"])
+def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
+    refused = [answer for one in of for payload in one.payloads if isinstance(payload, dict) and
+               (answer := payload.get("refused"))]  # fmt: skip
+    assert ("SHIPPED", "CANCEL") in {(answer["status"], answer["action"]) for answer in refused}
+
+
+def test_every_story_has_its_history() -> None:
+    kept = {one.path.stem for one in ALL}
+    assert [story.name for story in STORIES if story.name not in kept] == []
+    assert {one.path.stem for one in ORDERS if one.open} == {story.name for story in STORIES if story.open}
+
+
+# --- nothing is let in
+
+
+@pytest.mark.parametrize("one", [*ALL, *recorded(HERE / "patching")], ids=lambda one: one.name)
+def test_a_history_tells_nothing_of_the_machine_it_was_recorded_on(one: Recorded) -> None:
+    patterns = {
+        "an address": r"\b(?:localhost|\d{1,3}(?:\.\d{1,3}){3})\b",
+        "a folder": r"(?<![\w.:/])/(?:home|root|tmp|usr|var|opt|work|srv|private|Users)/",
+        "a file of Python": r'\.py"|site-packages|Traceback',
+        "a process": r"\b\d+@\w",
+        "this host": rf"\b{re.escape(socket.gethostname())}\b",
+    }
+    found = {what: re.findall(pattern, one.plain)[:3] for what, pattern in patterns.items()}
+    assert {what: told for what, told in found.items() if told} == {}
+    assert set(re.findall(r'"identity": "([^"]*)"', one.text)) <= {"recorder", "history-service", ""}
+
+
+# --- the gate can fail
+
+
+@pytest.mark.parametrize(
+    ("mutant", "name"),
+    [
+        (AnAddedSleep, "order/completed-by-buyer"),
+        (AnAddedSleep, "order/open-awaiting-payment"),
+        (TwoStepsSwapped, "order/completed-by-buyer"),
+        (AStepLeftOut, "sub_order/completed-by-buyer"),
+    ],
+)
+async def test_a_change_that_breaks_orders_in_flight_is_found(mutant: type, name: str) -> None:
+    (one,) = [one for one in ALL if one.name == name]
+    with pytest.raises(NondeterminismError, match="TMPRL1100"):
+        await replayer(mutant).replay_workflow(one.history)
