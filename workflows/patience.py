@@ -47,8 +47,10 @@ async def heeding_cancel(story: Coroutine[Any, Any, T], asked: Callable[[], None
         try:
             return await asyncio.shield(told)
         except asyncio.CancelledError:
-            # Eviction from the worker's cache looks the same, but has no reason, or ends the story itself.
-            if workflow.cancellation_reason() is None or told.done():
+            if told.done() and not told.cancelled():
+                return told.result()  # the cancel came together with the end
+            # Eviction from the worker's cache looks the same, but has no reason, or takes the story with it.
+            if told.done() or workflow.cancellation_reason() is None:
                 raise
             asked()
 

@@ -127,7 +127,7 @@ def runner(engine: AsyncEngine, database_url: str) -> Iterator[asyncio.Runner]:
 
 def test_any_sequence_of_the_four_verbs_does_what_the_model_does(runner: asyncio.Runner) -> None:
     """Counters, answers, refusals and repeats."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Ledger,
         settings=settings(
             max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
