@@ -92,7 +92,6 @@ class Closed(Message):
     refused: Refused | None = None
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
     pay_back: PayBack = PayBack()
-    order_status: Status = Status.CLOSED
 
 
 class SubOrderOf(Message):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from domain.base import Message
 from domain.cart import Cart, CartLine
 from domain.order import OrderLine, PricedOrder, Product, Refusal, RefusalCode
+from domain.split import KEYS, MOST_SUB_ORDERS
 
 
 class Limits(Message):
@@ -40,6 +41,9 @@ def price_order(cart: Cart, products: Mapping[str, Product], limits: Limits) -> 
                 place=f"lines[{position}].sku",
             )
     lines = [_line(line, products[line.sku]) for line in cart.lines]
+    parcels = len({tuple(key(line) for key in KEYS) for line in lines})
+    if parcels > MOST_SUB_ORDERS:
+        return _too_large("lines", f"the cart splits into {parcels} sub-orders", f"at most {MOST_SUB_ORDERS}")
     due = sum(line.pay_fen for line in lines)
     if due > limits.amount_fen:
         return _too_large("lines", f"the order comes to {due} fen", f"at most {limits.amount_fen}")

@@ -203,7 +203,7 @@ async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
     named = [row for row in rows if request.sub_order_no in (None, row.sub_order_no)]
     refused = _why_not(rows, named, request.actor)
     if refused is not None:
-        return Closed(refused=refused, order_status=fold(Status(row.status) for row in rows).status)
+        return Closed(refused=refused)
     closing = [row for row in named if Status(row.status) is not Status.CLOSED]
     for row in closing:
         await _close_one(db, row, request)

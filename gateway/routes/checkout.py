@@ -64,7 +64,7 @@ async def place(
     if isinstance(placed, Accepted):
         return _accepted(placed)
     if placed.refusal is not None:
-        raise _refused(placed.refusal)
+        raise _refused(placed.refusal, order_no=placed.order_no)
     response.headers["Location"] = _address(placed.order_no)
     return placed
 
@@ -94,8 +94,9 @@ async def show(
     return shown
 
 
-def _refused(refusal: Refusal, kind: Kind = ORDER_REFUSED) -> Problem:
-    return Problem(kind, refusal.detail, code=refusal.code, place=refusal.place, remedy=refusal.remedy)
+def _refused(refusal: Refusal, kind: Kind = ORDER_REFUSED, **more: str) -> Problem:
+    told: dict[str, Any] = {"code": refusal.code, "place": refusal.place, "remedy": refusal.remedy, **more}
+    return Problem(kind, refusal.detail, **told)
 
 
 def _accepted(accepted: Accepted) -> Response:

@@ -151,3 +151,22 @@ def test_two_lines_of_one_number_are_refused_and_two_lines_of_one_sku_are_not() 
     with pytest.raises(ValidationError, match="line number 1 stands twice"):
         Cart.model_validate(body(lines=[line, {**line, "sku": "CUP"}]))
     assert len(Cart.model_validate(body(lines=[line, {**line, "line_no": 2}])).lines) == 2
+
+
+@pytest.mark.parametrize(("merchants", "refused"), [(99, False), (100, True)])
+def test_a_cart_that_would_split_into_more_than_99_sub_orders_is_refused_before_anything_is_taken(
+    merchants: int, refused: bool
+) -> None:
+    products = {
+        f"s{n}": Product(sku=f"s{n}", merchant=f"m{n}", title="t", price_fen=1, warehouse="w") for n in range(merchants)
+    }
+    address = Address(recipient="r", phone="13800138000", region="r", street="s")
+    cart = Cart(
+        buyer_id=1,
+        lines=[CartLine(line_no=n + 1, sku=f"s{n}", quantity=1) for n in range(merchants)],
+        expected_amount_fen=merchants,
+        address=address,
+        device_id="d",
+    )
+    priced = price_order(cart, products, Limits())
+    assert isinstance(priced, Refusal) is refused

@@ -95,13 +95,13 @@ async def completed(order: Order) -> None:
     shop, sku = order.shop, await order.shop.sku()
     order_no = await order.placed(sku)
     await shop.pay(order_no)
-    view = await shop.when(order_no, lambda view: bool(view.sub_orders), 60)
+    view = await shop.when(order_no, lambda view: bool(view.sub_orders), 120)
     number = view.sub_orders[0].sub_order_no
-    await until(lambda: handed(shop, number), lambda times: times == 1, 60)
+    await until(lambda: handed(shop, number), lambda times: times == 1, 120)
     for act in (shop.ship, shop.deliver, shop.confirm):
         answer = await insist(lambda act=act: act(number))  # type: ignore[misc]
         assert answer.refused is None or act is not shop.confirm, answer
-    assert (await shop.ended(order_no, 90)).status is Status.COMPLETED
+    assert (await shop.ended(order_no, 120)).status is Status.COMPLETED
     await no_stray(shop, order_no)
     await books_balance(shop, order_no)
     assert await shop.level(sku) == {"sellable_total": 10, "available": 9, "reserved": 0, "deducted": 1}
@@ -123,7 +123,7 @@ async def cancelled(order: Order) -> None:
     shop, sku = order.shop, await order.shop.sku()
     order_no = await order.placed(sku)
     await shop.pay(order_no)
-    await shop.when(order_no, lambda view: bool(view.sub_orders), 60)
+    await shop.when(order_no, lambda view: bool(view.sub_orders), 120)
     await insist(lambda: shop.cancel(order_no))
     await given_back(order, order_no, sku, CloseReason.CANCELLED_BY_BUYER)
     assert len((await shop.show(order_no)).refunds) == 1
@@ -132,7 +132,7 @@ async def cancelled(order: Order) -> None:
 async def reviewed(order: Order) -> None:
     shop, sku = order.shop, await order.shop.sku()
     order_no = await order.placed(sku, await suspicious(shop))
-    await until(lambda: shop.show(order_no), lambda view: bool(view.attention), 60)
+    await until(lambda: shop.show(order_no), lambda view: bool(view.attention), 120)
     decision = Decision(approved=False, author="ann", note="a reseller")
     await insist(lambda: shop.acts.decide_risk(parse(order_no), decision))
     await given_back(order, order_no, sku, CloseReason.RISK_REJECTED)
@@ -141,7 +141,7 @@ async def reviewed(order: Order) -> None:
 async def stray(order: Order) -> None:
     shop, sku = order.shop, await order.shop.sku()
     order_no = await order.placed(sku, payment_window_s=1)
-    await shop.ended(order_no, 60)
+    await shop.ended(order_no, 120)
     await shop.pay(order_no, force=True, amount_fen=1000)
     await no_stray(shop, order_no)
     await books_balance(shop, order_no)
@@ -149,7 +149,7 @@ async def stray(order: Order) -> None:
 
 async def given_back(order: Order, order_no: str, sku: str, reason: CloseReason) -> None:
     shop = order.shop
-    assert (await shop.ended(order_no, 90)).close_reason is reason
+    assert (await shop.ended(order_no, 120)).close_reason is reason
     await no_stray(shop, order_no)
     await books_balance(shop, order_no)
     assert await shop.level(sku) == {"sellable_total": 10, "available": 10, "reserved": 0, "deducted": 0}

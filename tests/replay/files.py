@@ -120,6 +120,14 @@ class Recorded:
         statuses = [fields["OrderStatus"]["data"] for fields in shown if "OrderStatus" in fields]
         return str(json.loads(_decoded(statuses[-1]))) if statuses else ""
 
+    @property
+    def activities(self) -> set[str]:
+        """The names of all activities that were run, local or not."""
+        part = "activityTaskScheduledEventAttributes"
+        return self.said("activity_type") | {
+            event[part]["activityType"]["name"] for event in self.events if part in event
+        }
+
     def _part(self, attributes: str) -> dict[str, Any]:
         return next(event[attributes] for event in self.events if attributes in event)
 

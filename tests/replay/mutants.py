@@ -46,6 +46,20 @@ class TwoStepsSwapped(Order):
         await super()._take_stock(priced)
 
 
+@workflow.defn(name="Order")
+class AnotherStep(Order):
+    """The goods are released where they should be deducted; both steps answer alike."""
+
+    @workflow.init
+    def __init__(self, start: StartOrder) -> None:
+        super().__init__(start)
+        self._fulfilment._deduct = self._release_stock  # type: ignore[method-assign]
+
+    @workflow.run
+    async def run(self, start: StartOrder) -> OrderEnded:
+        return await super().run(start)
+
+
 @workflow.defn(name="SubOrder")
 class AStepLeftOut(SubOrder):
     """Nobody hands the parcel over."""

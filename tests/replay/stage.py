@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.shop import Person, Shop, until
 from tests.workflows.test_stories import suspicious
 
-FAR = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
+FAR: dict[str, Any] = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
 
 _one_at_a_time = asyncio.Lock()  # two at once would take the same numbers for the orders they make up
 

@@ -8,6 +8,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from activities.catalog import PricingActivities
+from activities.merchant import MerchantActivities
+from activities.orders import OrderActivities
+from activities.payment import PaymentActivities
+from activities.risk import RiskActivities
+from activities.stock import StockActivities
 from domain.acts import cancel_reason
 from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
@@ -15,7 +21,7 @@ from domain.status import Actor, CloseReason, Status
 from runtime.worker import WORKFLOWS, runner
 from tests.replay import bad_days, stories
 from tests.replay.files import HERE, Recorded, recorded
-from tests.replay.mutants import AnAddedSleep, AStepLeftOut, TwoStepsSwapped
+from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
 
 ALL = recorded()
@@ -78,9 +84,26 @@ def test_every_status_of_an_open_run_has_a_history() -> None:
 
 @pytest.mark.parametrize("of", [ORDERS, SUB_ORDERS], ids=["order", "sub-order"])
 def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
-    refused = [answer for one in of for payload in one.payloads if isinstance(payload, dict) and
-               (answer := payload.get("refused"))]  # fmt: skip
-    assert ("SHIPPED", "CANCEL") in {(answer["status"], answer["action"]) for answer in refused}
+    answers = [
+        payload["refused"]
+        for one in of
+        for payload in one.payloads
+        if isinstance(payload, dict) and payload.get("refused")
+    ]
+    assert ("SHIPPED", "CANCEL") in {(answer["status"], answer["action"]) for answer in answers}
+
+
+def test_every_activity_is_in_a_history() -> None:
+    parties = (
+        MerchantActivities,
+        OrderActivities,
+        PaymentActivities,
+        PricingActivities,
+        RiskActivities,
+        StockActivities,
+    )
+    names = {name for party in parties for name in vars(party) if not name.startswith("_")}
+    assert names - set().union(*(one.activities for one in ALL)) == set()
 
 
 def test_every_story_has_its_history() -> None:
@@ -114,7 +137,7 @@ def test_a_history_tells_nothing_of_the_machine_it_was_recorded_on(one: Recorded
     [
         (AnAddedSleep, "order/completed-by-buyer"),
         (AnAddedSleep, "order/open-awaiting-payment"),
-        (TwoStepsSwapped, "order/completed-by-buyer"),
+        (AnotherStep, "order/completed-by-buyer"),
         (AStepLeftOut, "sub_order/completed-by-buyer"),
     ],
 )
@@ -122,3 +145,10 @@ async def test_a_change_that_breaks_orders_in_flight_is_found(mutant: type, name
     (one,) = [one for one in ALL if one.name == name]
     with pytest.raises(NondeterminismError, match="TMPRL1100"):
         await replayer(mutant).replay_workflow(one.history)
+
+
+async def test_two_steps_in_another_order_are_found() -> None:
+    """Each gets the other's answer before their names are compared, so it may show as an answer that can't be read."""
+    (one,) = [one for one in ALL if one.name == "order/completed-by-buyer"]
+    with pytest.raises((NondeterminismError, RuntimeError), match=r"TMPRL1100|Failed decoding"):
+        await replayer(TwoStepsSwapped).replay_workflow(one.history)

@@ -62,16 +62,18 @@ async def test_a_refusal_to_one_party_is_not_the_answer_to_another(ledgers: Ledg
 
 
 async def test_ship_against_cancel_has_exactly_one_winner(ledgers: Ledgers, rival: Ledgers) -> None:
-    """Edge case 32, fifty times from two connections: shipped and unrefunded, or closed and refunded."""
+    """Edge case 32, fifty times from two connections: shipped and not refunded, or closed and refunded."""
     winners: set[Status] = set()
-    for n in range(50):
+    for n in range(52):
         order_no, (sub,) = await ledgers.split()
-        race = [ledgers.ship(sub), rival.close(order_no, sub)]
-        shipped, closed = await asyncio.gather(*(race if n % 2 else race[::-1]))
-        if isinstance(shipped, Closed):
-            shipped, closed = closed, shipped
-        assert isinstance(shipped, Answer)
-        assert isinstance(closed, Closed)
+        if n == 0:
+            shipped, closed = await ledgers.ship(sub), await rival.close(order_no, sub)
+        elif n == 1:
+            closed, shipped = await rival.close(order_no, sub), await ledgers.ship(sub)
+        elif n % 2:
+            shipped, closed = await asyncio.gather(ledgers.ship(sub), rival.close(order_no, sub))
+        else:
+            closed, shipped = await asyncio.gather(rival.close(order_no, sub), ledgers.ship(sub))
         assert (shipped.refused is None) != (closed.refused is None)
         status = await ledgers.sub_status(sub)
         assert status is (Status.SHIPPED if shipped.refused is None else Status.CLOSED)

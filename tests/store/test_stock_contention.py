@@ -78,11 +78,26 @@ async def test_a_control_without_the_guard_oversells(stock: PostgresStock, engin
 @pytest.fixture
 async def opposite(engine: AsyncEngine, database_url: str) -> AsyncIterator[list[PostgresStock]]:
     """Two workers whose databases' plans read the rows in opposite orders: by the heap, and by the index."""
-    plans = [{"enable_indexscan": "off", "enable_bitmapscan": "off"}, {"enable_seqscan": "off"}]
+    plans = [{"enable_bitmapscan": "off", off: "off"} for off in ("enable_indexscan", "enable_seqscan")]
     made = [create_async_engine(database_url, connect_args={"server_settings": plan}) for plan in plans]
     yield [PostgresStock(one) for one in made]
     for one in made:
         await one.dispose()
+
+
+async def test_large_orders_never_deadlock_whatever_order_the_rows_lie_in(
+    stock: PostgresStock, opposite: list[PostgresStock]
+) -> None:
+    """Two hundred SKUs that lie in the table from the last to the first, wanted by two workers at once."""
+    for attempt in range(4):
+        skus = [f"{attempt}-{n:03d}" for n in range(200)]
+        rows = [{"sku": sku} for sku in reversed(skus)]
+        async with opposite[0]._engine.begin() as db:
+            await db.execute(text("INSERT INTO stock VALUES (:sku, 9, 9, 0, 0)"), rows)
+        wanted = [(sku, 1) for sku in skus]
+        orders = await asyncio.gather(*(buy(opposite[n % 2], *wanted) for n in range(8)))
+        assert None not in orders
+        assert await level(stock, skus[0]) == await level(stock, skus[-1]) == (1, 8, 0)
 
 
 async def test_lines_in_opposite_orders_never_deadlock(stock: PostgresStock, opposite: list[PostgresStock]) -> None:

@@ -1,0 +1,73 @@
+"""Do the books balance? Asked of the database, the payment provider and Temporal, from outside the ledgers."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio.client import Client
+
+from simulation.parties import View
+
+_MUST_BE_EMPTY = {
+    "journal postings that do not sum to zero": (
+        "SELECT key FROM journal_legs GROUP BY key, currency HAVING sum(amount_fen) <> 0"
+    ),
+    "stray money that is still with us": (
+        "SELECT currency FROM journal_legs WHERE account = 'stray' GROUP BY currency HAVING sum(amount_fen) <> 0"
+    ),
+    "stock counters that do not add up with the reservations": (
+        "SELECT s.sku FROM stock s LEFT JOIN stock_reservations r USING (sku) GROUP BY s.sku, s.reserved, s.deducted"
+        " HAVING s.reserved <> coalesce(sum(r.quantity) FILTER (WHERE r.state = 'RESERVED'), 0)"
+        " OR s.deducted <> coalesce(sum(r.quantity - r.restocked) FILTER (WHERE r.state = 'DEDUCTED'), 0)"
+    ),
+    "closed orders that still hold stock": (
+        "SELECT order_no FROM orders JOIN stock_reservations USING (order_no)"
+        " WHERE status = 'CLOSED' AND (state = 'RESERVED' OR (state = 'DEDUCTED' AND restocked < quantity))"
+    ),
+    "orders whose lines do not add up": (
+        "SELECT o.order_no FROM orders o JOIN order_lines l USING (order_no)"
+        " GROUP BY o.order_no HAVING sum(l.pay_fen) <> o.amount_due_fen"
+    ),
+    "orders whose sub-orders do not add up": (
+        "SELECT o.order_no FROM orders o JOIN sub_orders s USING (order_no)"
+        " GROUP BY o.order_no HAVING sum(s.pay_fen) <> o.amount_due_fen"
+    ),
+    "orders that are at no ending": (
+        "SELECT order_no FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED')"
+    ),
+    "refunds that are not done": "SELECT refund_no FROM refunds WHERE state <> 'DONE'",
+    "notifications that are not settled": (
+        "SELECT notification_id FROM payment_notifications WHERE settled_at IS NULL"
+    ),
+    "ended orders that still want a person": (
+        "SELECT order_no FROM attentions JOIN orders USING (order_no) WHERE status IN ('COMPLETED', 'CLOSED')"
+    ),
+}
+
+
+async def imbalances(engine: AsyncEngine, client: Client, statement: View) -> list[str]:
+    """What does not add up, in words; empty when the books balance."""
+    async with engine.connect() as db:
+        found = [f"{what}: {rows}" for what, query in _MUST_BE_EMPTY.items() if (rows := await _first(db, query))]
+        found += await _against_the_provider(db, statement)
+    open_runs = [run.id async for run in client.list_workflows('ExecutionStatus = "Running"')]
+    if open_runs:
+        found.append(f"runs that have not ended: {open_runs[:5]}")
+    return found
+
+
+async def _first(db: AsyncConnection, query: str) -> list[str]:
+    return [str(row[0]) for row in (await db.execute(text(f"{query} LIMIT 5"))).all()]
+
+
+async def _against_the_provider(db: AsyncConnection, statement: View) -> list[str]:
+    """What the journal says that the provider holds for us is what the provider says."""
+    query = text("SELECT currency, sum(amount_fen) FROM journal_legs WHERE account = 'provider' GROUP BY currency")
+    ours = {currency: int(amount) for currency, amount in await db.execute(query) if amount}
+    currencies = {capture["capture_id"]: capture["currency"] for capture in statement["captures"]}
+    theirs: dict[str, int] = {}
+    for capture in statement["captures"]:
+        theirs[capture["currency"]] = theirs.get(capture["currency"], 0) + capture["amount_fen"]
+    for refund in statement["refunds"]:
+        currency = currencies[refund["capture_id"]]
+        theirs[currency] -= refund["moved_fen"]
+    theirs = {currency: amount for currency, amount in theirs.items() if amount}
+    return [] if ours == theirs else [f"the journal says the provider holds {ours}, the provider says {theirs}"]
