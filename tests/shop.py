@@ -211,7 +211,7 @@ class Shop:
         captures = [capture for capture in statement["captures"] if capture["payment_id"] == order_no]
         ids = {capture["capture_id"] for capture in captures}
         back = sum(refund["moved_fen"] for refund in statement["refunds"] if refund["capture_id"] in ids)
-        return sum(capture["amount_fen"] for capture in captures) - int(back)
+        return int(sum(capture["amount_fen"] for capture in captures) - back)
 
 
 @asynccontextmanager

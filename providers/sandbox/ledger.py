@@ -131,7 +131,8 @@ def refund(db: sqlite3.Connection, order: RefundOrder, refuse: bool) -> RefundAn
     answer = RefundAnswer(refund_no=order.refund_no, state=state, detail=why_not)
     moved_fen = 0 if why_not else order.amount_fen
     db.execute(
-        "INSERT OR REPLACE INTO refunds (refund_no, capture_id, moved_fen, refund_order, answer) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO refunds (refund_no, capture_id, moved_fen, refund_order, answer)"
+        " VALUES (?, ?, ?, ?, ?)",
         (order.refund_no, order.capture_id, moved_fen, order.model_dump_json(), answer.model_dump_json()),
     )
     return answer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from domain.cart import Cart
+from domain.cart import Address, Cart, CartLine
 from domain.checkout import Limits, price_order, within_limits
 from domain.order import PricedOrder, Product, Refusal, RefusalCode
 

@@ -90,11 +90,8 @@ async def test_all_sub_orders_are_closed_or_none_is(ledgers: Ledgers) -> None:
     await ledgers.ship(subs[1])
     answer = await ledgers.close(order_no)
     assert answer.refused is not None
-    assert (answer.refused.action, answer.closed, answer.order_status) == (
-        Action.CANCEL,
-        [],
-        Status.PARTIALLY_SHIPPED,
-    )
+    assert (answer.refused.action, answer.closed) == (Action.CANCEL, [])
+    assert answer.refused.status is Status.PARTIALLY_SHIPPED
     assert subs[0] in answer.refused.reason
     assert subs[2] in answer.refused.reason
     assert subs[1] not in answer.refused.reason

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import count, islice
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
@@ -13,7 +14,7 @@ from domain.status import Action, Actor, CloseReason, Status
 from tests.shop import Person, Shop, until
 from workflows import search
 
-FAR = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
+FAR: dict[str, Any] = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
 
 
 async def paid(shop: Shop, order_no: str) -> list[str]:
