@@ -101,7 +101,7 @@ def operator_links(ui_url: str, namespace: str = "default", now: datetime | None
         "one buyer's orders (put in the id)": 'BuyerId="10001"',
         "one merchant's orders (put in the id)": 'Merchants="m-1"',
         "stuck workflow tasks": "TemporalReportedProblems IS NOT NULL",
-        "running past the deadline": f'ExecutionStatus="Running" AND Deadline < "{at}"',
+        "running past the deadline": f'OrderStatus="PENDING_PAYMENT" AND Deadline < "{at}"',
         "failed: wake someone": 'ExecutionStatus="Failed"',
     }
     runs = f"{ui_url}/namespaces/{namespace}/workflows?query="

@@ -104,7 +104,10 @@ async def shop(_shop: Shop) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture(scope="session")
-async def _virtual(shop_database: str, shop_engine: AsyncEngine, sandbox_port: int) -> AsyncIterator[Shop]:
+async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
+    """With a database and a sandbox of its own: a relay must never offer one server's money to another's orders."""
+    database = await a_database(postgres, "virtual")
+    engine = engine_for(database)
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
         dev_server_extra_args=[
@@ -115,11 +118,14 @@ async def _virtual(shop_database: str, shop_engine: AsyncEngine, sandbox_port: i
     )
     async with (
         environment,
-        open_shop(environment.client, shop_database, shop_engine, sandbox_port, "virtual") as shop,
+        a_webhook(engine) as url,
+        a_sandbox(url) as port,
+        open_shop(environment.client, database, engine, port, "virtual") as shop,
         working(shop.settings, environment.client),
     ):
         shop.environment = environment
         yield shop
+    await engine.dispose()
 
 
 @pytest.fixture

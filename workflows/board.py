@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
@@ -95,7 +95,7 @@ class Board:
         )
         try:
             await workflow.execute_local_activity_method(OrderActivities.record_attention, record, **LOCAL)
-        except ActivityError as error:
+        except FailureError as error:
             if is_cancelled_exception(error):
                 raise
             workflow.logger.warning("could not record that %s needs a person: %s", self._order_no, topic)

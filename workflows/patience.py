@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.options import PAUSES
@@ -22,7 +22,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, board: Boar
     for pause in chain(PAUSES, repeat(PAUSES[-1])):
         try:
             done = await step()
-        except ActivityError as error:
+        except FailureError as error:  # an ActivityError, but of a local activity the bare failure
             if is_cancelled_exception(error):
                 raise
             await board.needs_person(topic, _said(error))
@@ -33,9 +33,9 @@ async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, board: Boar
     raise AssertionError("unreachable: the pauses never end")
 
 
-def _said(error: ActivityError) -> str:
+def _said(error: FailureError) -> str:
     """What the other side said, short enough for a list."""
-    said = str(error.cause or error)
+    said = str((error.cause if isinstance(error, ActivityError) else None) or error)
     return said if len(said) <= 300 else f"{said[:299]}…"
 
 
