@@ -21,5 +21,6 @@ OUTSIDE: dict[str, Any] = {
     ),
 }
 
-# Between rounds. The last one is repeated for as long as it takes.
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300))
+# Between rounds. The last one is repeated for as long as it takes: 24 rounds a day keep a history of months in
+# its limits, and an operator need not wait (`try_again`).
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 900, 3_600))

@@ -13,6 +13,19 @@ from domain.precedence import CaptureOutcome
 from domain.status import Actor, Answer, CloseReason, Refused, Status
 
 
+class OrderOf(Message):
+    order_no: str
+
+
+class OrderFacts(Message):
+    """How far an order has come, for a run that starts over: all of it empty for one that is new."""
+
+    placement: Placement | None = None
+    merchants: list[str] = []  # noqa: RUF012  pydantic copies it
+    close_reason: CloseReason | None = None
+    split: bool = False
+
+
 class RecordOrder(Message):
     """Key: the order, step `place`."""
 
@@ -150,6 +163,7 @@ class Noted(Message):
 class OrderBook(Protocol):
     """The platform's own record of its orders. Every call may be repeated and counts once under its key."""
 
+    async def order_facts(self, request: OrderOf) -> OrderFacts: ...
     async def record_order(self, request: RecordOrder) -> Placement: ...
     async def record_refusal(self, request: RecordRefusal) -> Placement: ...
     async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted: ...
@@ -169,6 +183,10 @@ class OrderActivities:
 
     def __init__(self, book: OrderBook) -> None:
         self._book = book
+
+    @activity.defn
+    async def look_up_order(self, request: OrderOf) -> OrderFacts:
+        return await self._book.order_facts(request)
 
     @activity.defn
     async def record_order(self, request: RecordOrder) -> Placement:

@@ -41,7 +41,8 @@ class PaymentProvider(Protocol):
         ...
 
     async def refund(self, order: RefundOrder) -> RefundAnswer:
-        """Send money back. Key: `refund_no`; a repeat returns the first answer and moves nothing."""
+        """Send money back. Key: `refund_no`; once done, a repeat returns that answer and moves nothing. A refusal
+        moved nothing, and is not kept: the same number may be tried again."""
         ...
 
     async def query_refund(self, refund_no: str) -> RefundAnswer | None:

@@ -53,7 +53,11 @@ def with_front(work: "Callable[[Front], Awaitable[Result]]") -> Result:
         from runtime.wiring import open_front
 
         async with open_front(settings()) as front:
-            return await work(front)
+            try:
+                return await work(front)
+            finally:
+                # A process that ends while Temporal's client still winds up a call may abort in its own threads.
+                await asyncio.sleep(0.05)
 
     return run(run_it)
 

@@ -35,6 +35,7 @@ from workflows.stray_payment import StrayPayment
 IDLE_S = 0.25
 AFTER_A_FAULT_S = 2.0
 AT_ONCE = 20
+ALARM_AFTER = 8  # tries: some two minutes without a worker, or something worse
 
 log = logging.getLogger("relay")
 
@@ -75,6 +76,8 @@ class InboxRelay:
             pause = timedelta(seconds=min(30.0, 0.5 * 2 ** min(notification.attempts, 10)))
             log.info("notification %s waits %s: %s", notification.notification_id, pause, error)
             await self._inbox.retry_in(notification.notification_id, pause)
+            if notification.attempts == ALARM_AFTER:
+                await self._inbox.alarm(notification.notification_id, f"not delivered in {ALARM_AFTER} tries: {error}")
             return
         await self._inbox.settle(notification.notification_id, outcome)
 

@@ -311,7 +311,7 @@ def polls(settings: Settings, since: datetime) -> bool:
 def show_links(stack: Stack, console: Console) -> None:
     """Where to look, and what to ask there."""
     settings = stack.settings
-    links = {"gateway": f"{settings.gateway_url}/docs", "cashier": settings.sandbox_url}
+    links = {"gateway": f"{settings.gateway_url}/docs", "sandbox parties": f"{settings.sandbox_url}/docs"}
     if stack.temporal_ui:
         links |= {"Temporal": stack.temporal_ui, **operator_links(stack.temporal_ui)}
     width = max(len(name) for name in links)

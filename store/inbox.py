@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.base import Message
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
+from store.notes import ALARM, tell
 from store.order_book import file_capture
 from store.tables import captures, orders, payment_notifications
 
@@ -63,6 +64,11 @@ class PostgresInbox:
                 .where(payment_notifications.c.notification_id == notification_id)
                 .values(settled_at=func.now(), outcome=outcome.value)
             )
+
+    async def alarm(self, notification_id: str, text: str) -> None:
+        """Money may be behind it, and it goes nowhere. Once per notification."""
+        async with self._engine.begin() as db:
+            await tell(db, ALARM, f"inbox/{notification_id}", {"notification_id": notification_id, "text": text})
 
     async def retry_in(self, notification_id: str, pause: timedelta) -> None:
         async with self._engine.begin() as db:

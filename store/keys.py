@@ -26,12 +26,18 @@ async def once(
     """
     claimed = await db.execute(insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key))
     if claimed.first() is None:
-        kept = await db.scalar(select(cast(operations.c.result, Text)).where(operations.c.key == key))
-        assert kept is not None, f"operation {key} has no answer"
-        return answer.model_validate_json(kept)
+        before = await kept(db, operations, key, answer)
+        assert before is not None, f"operation {key} has no answer"
+        return before
     given = await effect()
     if not keep(given):
         await db.execute(delete(operations).where(operations.c.key == key))
         return given
     await db.execute(update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json")))
     return given
+
+
+async def kept(db: AsyncConnection, operations: Table, key: str, answer: type[Answer]) -> Answer | None:
+    """The answer under a key, if there is one."""
+    text = await db.scalar(select(cast(operations.c.result, Text)).where(operations.c.key == key))
+    return answer.model_validate_json(text) if text is not None else None

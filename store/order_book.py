@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,8 @@ from activities.orders import (
     CloseOrder,
     FileCaptures,
     Noted,
+    OrderFacts,
+    OrderOf,
     PayBack,
     PaymentAccepted,
     RecordAttention,
@@ -39,9 +41,9 @@ from domain.status import (
 )
 from store.cashbox import decide_refund, keep_capture
 from store.journal import ORDERS, PROVIDER, post
-from store.keys import once
+from store.keys import kept, once
 from store.notes import ALARM, NOTICE, note, tell
-from store.parcels import Parcels, lock_order, mark_stuck
+from store.parcels import Parcels, forget_attention, lock_order, mark_stuck
 from store.tables import (
     attentions,
     order_lines,
@@ -53,9 +55,28 @@ from store.tables import (
     sub_orders,
 )
 
+DIGITS = 19  # of an order's number
+
 
 class PostgresOrderBook(Parcels):
     """Implements `activities.orders.OrderBook` and `activities.merchant.ParcelBook`."""
+
+    async def order_facts(self, request: OrderOf) -> OrderFacts:
+        number = int(request.order_no)
+        async with self._engine.connect() as db:
+            placement = await kept(db, order_operations, f"{request.order_no}/place", Placement)
+            if placement is None or placement.refusal is not None:
+                return OrderFacts(placement=placement)
+            reason = await db.scalar(select(orders.c.close_reason).where(orders.c.order_no == number))
+            merchants = await db.scalars(
+                select(order_lines.c.merchant).where(order_lines.c.order_no == number).distinct()
+            )
+            return OrderFacts(
+                placement=placement,
+                merchants=sorted(merchants),
+                close_reason=CloseReason(reason) if reason else None,
+                split=await _is_split(db, number),
+            )
 
     async def record_order(self, request: RecordOrder) -> Placement:
         async with self._engine.begin() as db:
@@ -91,13 +112,15 @@ class PostgresOrderBook(Parcels):
 
     async def record_attention(self, request: RecordAttention) -> Noted:
         async with self._engine.begin() as db:
+            if not request.order_no.isdigit() or len(request.order_no) > DIGITS:
+                return Noted(changed=await _alarm(db, request))  # money for what is no order of ours
             # First the order, as everywhere: a closing holds it while it ends what needs a person. There may be
             # no order yet, and then nothing to hold.
             await db.execute(
                 select(orders.c.order_no).where(orders.c.order_no == int(request.order_no)).with_for_update()
             )
             changed = await (_mark(db, request) if request.text is not None else _unmark(db, request))
-            if changed and request.subject:
+            if changed and request.subject and request.subject.isdigit():
                 await mark_stuck(db, request.order_no, request.subject)
             return Noted(changed=changed)
 
@@ -164,10 +187,13 @@ async def _keep_answer(db: AsyncConnection, placement: Placement, at: datetime) 
 async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
     capture, number = request.capture, int(request.order_no)
     order = await lock_order(db, number)
+    moved = act(_facts(order), Action.PAY, Actor.BUYER)
+    if isinstance(moved, Refused) and order.capture_id != capture.capture_id:
+        # Closed, or paid by another capture: a run that was started over may not know. Nothing is kept.
+        return CaptureOutcome.TOO_LATE if order.capture_id is None else CaptureOutcome.PAID_TWICE
     fate = await keep_capture(db, capture, "ACCEPTED")
     if fate is not None:
         return CaptureOutcome.DUPLICATE if fate == "ACCEPTED" else CaptureOutcome.ALREADY_STRAY
-    moved = act(_facts(order), Action.PAY, Actor.BUYER)
     assert not isinstance(moved, Refused), moved.reason
     await db.execute(
         update(orders)
@@ -248,6 +274,8 @@ _CLOSING_ACTION = {
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
     number = int(request.order_no)
     order = await lock_order(db, number)
+    if await _is_split(db, number):
+        raise ValueError(f"order {number} is split: it closes by its sub-orders")
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
@@ -256,7 +284,7 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
         .where(orders.c.order_no == number)
         .values(status=status_of(moved).value, close_reason=request.reason.value, closed_at=request.at)
     )
-    await db.execute(delete(attentions).where(attentions.c.order_no == number))
+    await forget_attention(db, number)
     await note(db, number, request.at, actor, action, detail=request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
@@ -278,9 +306,7 @@ async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:
     if not marked.rowcount:
         return False
     if request.alarm:
-        where = request.subject or request.order_no
-        body = {"order_no": request.order_no, "subject": where, "topic": request.topic, "text": request.text}
-        await tell(db, ALARM, f"attention/{where}/{request.topic}/{request.at.timestamp():.3f}", body)
+        await _alarm(db, request)
     await note(
         db,
         int(request.order_no),
@@ -290,6 +316,15 @@ async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:
         subject=request.subject,
         detail=f"{request.topic}: {request.text}",
     )
+    return True
+
+
+async def _alarm(db: AsyncConnection, request: RecordAttention) -> bool:
+    if request.text is None:
+        return False
+    where = request.subject or request.order_no
+    body = {"order_no": request.order_no, "subject": where, "topic": request.topic, "text": request.text}
+    await tell(db, ALARM, f"attention/{where}/{request.topic}/{request.at.timestamp():.3f}", body)
     return True
 
 
@@ -312,6 +347,10 @@ async def _unmark(db: AsyncConnection, request: RecordAttention) -> bool:
             detail=request.topic,
         )
     return healed.rowcount > 0
+
+
+async def _is_split(db: AsyncConnection, order_no: int) -> bool:
+    return bool(await db.scalar(select(exists().where(sub_orders.c.order_no == order_no))))
 
 
 def _facts(order: Row[Any]) -> Facts:

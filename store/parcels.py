@@ -114,6 +114,7 @@ class Parcels:
             if isinstance(received, Refused):
                 return Answer(status=received.status, refused=received)
             await _change(db, row, received, received_at=request.at)
+            await db.execute(delete(attentions).where(attentions.c.subject == request.sub_order_no))
             await _note(db, row, request.at, request.actor, Action.CONFIRM_RECEIPT)
             await refold(db, row.order_no, request.at)
             return Answer(status=status_of(received))
@@ -164,11 +165,19 @@ async def mark_stuck(db: AsyncConnection, order_no: str, sub_order_no: str) -> N
         await _change(db, row, moved)
 
 
+async def forget_attention(db: AsyncConnection, order_no: int) -> None:
+    """The order is at an ending: nobody is needed for it any more. Stray money is another matter."""
+    of_order = attentions.c.order_no == order_no
+    await db.execute(delete(attentions).where(of_order, ~attentions.c.subject.like("stray-payment/%")))
+
+
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
     """The order's status, from its sub-orders'. The order's row must be locked."""
     rows = (await db.execute(select(sub_orders).where(sub_orders.c.order_no == order_no))).all()
     status = fold(Status(row.status) for row in rows).status
     values: dict[str, object] = {"status": status.value}
+    if status in (Status.COMPLETED, Status.CLOSED):
+        await forget_attention(db, order_no)
     if status is Status.COMPLETED:
         values["completed_at"] = at
     if status is Status.CLOSED:

@@ -1,6 +1,9 @@
 """What operators see of a run: its search attributes, its details in markdown, and what waits for a person."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -25,6 +28,7 @@ class Board:
         self._shown: dict[str, Any] = {ORDER_STATUS.name: status}  # what the start has set already
         self._staged: dict[str, tuple[SearchAttributeKey[Any], Any]] = {}
         self._recorded: set[str] = set()
+        self._nudges = 0
         self.listener: Listener | None = None
         self.waiting: dict[str, str] = {}  # topic: what a person is needed for
 
@@ -32,6 +36,8 @@ class Board:
         """To be shown with the next `show`; nothing is sent for a value that is shown already."""
         if self._shown.get(key.name) != value:
             self._staged[key.name] = (key, value)
+        else:
+            self._staged.pop(key.name, None)
 
     def show(self) -> None:
         """Send what is staged, and draw the details anew."""
@@ -60,6 +66,15 @@ class Board:
         await self._tell(topic, None)
         self._recorded.discard(topic)
         await self._record(topic, None, alarm=False)
+
+    def try_again(self) -> None:
+        """An operator has mended something: whatever pauses between two rounds goes on now."""
+        self._nudges += 1
+
+    async def pause(self, longest: timedelta, what: str) -> None:
+        before = self._nudges
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: self._nudges > before, timeout=longest, timeout_summary=what)
 
     def clear(self) -> None:
         """The run ends: nobody is needed any more. The database's marks go with the record of the ending."""

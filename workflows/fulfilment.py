@@ -46,10 +46,10 @@ class Fulfilment:
         self._no = start.order_no
         self._board = board
         self._plans: dict[str, SubOrderPlan] = {}
-        self._children: dict[str, Child] = {}
         self._ended: set[str] = set()
         self.standing: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
+        self.unfinished: list[asyncio.Task[None]] = []  # what must be done before the run may end
 
     @property
     def status(self) -> Status:
@@ -66,6 +66,8 @@ class Fulfilment:
             follow.result()  # a bug in one parks the order; the others' runs go on by themselves
 
     def hear(self, news: SubOrderNews) -> None:
+        if news.sub_order_no in self._ended:
+            return  # it came late
         self.standing[news.sub_order_no] = news.status
         if news.topic:
             self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
@@ -97,7 +99,7 @@ class Fulfilment:
         self.close_reason = ask.reason
         for number in closed.closed:
             await self._tell_closed(number, ask.reason)
-        await bring_back(self._no, closed.pay_back, self._board)
+        self.unfinished.append(asyncio.create_task(bring_back(self._no, closed.pay_back, self._board)))
         return Answer(status=Status.CLOSED)
 
     async def _deduct(self) -> None:
@@ -123,25 +125,25 @@ class Fulfilment:
         the database how far it had come, so nothing is done twice."""
         number = plan.sub_order_no
         topic = f"{number} run"
-        while True:
+        for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
-                self._children[number] = await self._start_child(plan)
+                child = await self._start_child(plan)
                 await self._board.healed(topic)
-                ended = await self._children[number]
+                ended = await child
             except WorkflowAlreadyStartedError:
                 ended = await self._await_orphan(number)
             except ChildWorkflowError as error:
                 if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
                     raise
                 await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
-                await workflow.sleep(PAUSES[1], summary=f"before sub-order {plan.index} starts again")
+                await self._board.pause(pause, f"before sub-order {plan.index} starts again")
                 continue
             break
         for topic in [topic for topic in self._board.waiting if topic.startswith(number)]:
             self._board.mirror(topic, None)
-        self._ended.add(number)
         self.close_reason = ended.close_reason or self.close_reason
         self.hear(SubOrderNews(sub_order_no=number, status=ended.status))
+        self._ended.add(number)
 
     async def _await_orphan(self, number: str) -> SubOrderEnded:
         """After a reset the sub-order's run of before is still there, with no parent: the database tells its end."""
@@ -155,7 +157,7 @@ class Fulfilment:
             )
             if facts.status in (Status.COMPLETED, Status.REVIEWED, Status.CLOSED):
                 return SubOrderEnded(sub_order_no=number, status=facts.status, close_reason=facts.close_reason)
-            await workflow.sleep(pause, summary=f"before asking for {number} again")
+            await self._board.pause(pause, f"before asking for {number} again")
         raise AssertionError("unreachable: the pauses never end")
 
     async def _start_child(self, plan: SubOrderPlan) -> Child:
@@ -187,11 +189,10 @@ class Fulfilment:
         )
 
     async def _tell_closed(self, number: str, reason: CloseReason) -> None:
-        child = self._children.get(number)
-        if child is None or number in self._ended:
-            return
+        # By its id: after a reset its run may be there without being this run's child.
+        run = workflow.get_external_workflow_handle_for(SubOrder.run, search.sub_order_id(number))
         try:
-            await child.signal(SubOrder.closed_with_order, OrderClosed(reason=reason))
+            await run.signal(SubOrder.closed_with_order, OrderClosed(reason=reason))
         except FailureError:
             # It ended, or is being started again: then it reads in the database that it is closed.
             workflow.logger.info("sub-order %s was not there to be told that it is closed", number)

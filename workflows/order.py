@@ -16,7 +16,15 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import PriceCart, Priced, PricingActivities
     from activities.options import LOCAL
-    from activities.orders import CloseOrder, OrderActivities, PayBack, RecordOrder, RecordRefusal
+    from activities.orders import (
+        CloseOrder,
+        OrderActivities,
+        OrderFacts,
+        OrderOf,
+        PayBack,
+        RecordOrder,
+        RecordRefusal,
+    )
     from activities.risk import RiskActivities, ScreenBuyer
     from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
     from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason
@@ -25,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.payment import Capture
     from domain.precedence import CaptureOutcome, Standing, weigh
     from domain.risk import Decision, RiskVerdict, Screened
-    from domain.status import Action, Actor, Answer, CloseReason, Status, refusal
+    from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from workflows import search
     from workflows.board import Board
     from workflows.collection import Collection
@@ -69,7 +77,7 @@ class Order:
         self._refusal: Refusal | None = None
         self._to_operators = ""  # why it was refused, which checkout's caller is not always told
         self._background = Background()
-        self._operators_cancel: asyncio.Task[None] | None = None
+        self._not_cancelled = ""
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
@@ -77,9 +85,11 @@ class Order:
 
     async def _story(self) -> OrderEnded:
         try:
-            await self._place()
-            await self._collect_payment()
-            await self._clear_risk()
+            if not await self._came_this_far_before():
+                await self._place()
+            if not self._past_pivot:
+                await self._collect_payment()
+                await self._clear_risk()
         except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
             self._ended = await self._close(closing.reason)
         else:
@@ -90,12 +100,36 @@ class Order:
 
     # --- before the pivot
 
+    async def _came_this_far_before(self) -> bool:
+        """A run that was reset finds in the database what its order is by now, and never takes a step back."""
+        facts: OrderFacts = await self._patiently(
+            lambda: workflow.execute_local_activity_method(
+                OrderActivities.look_up_order, OrderOf(order_no=self._no), **LOCAL
+            ),
+            "record",
+        )
+        if facts.placement is None:
+            return False
+        if facts.placement.refusal is not None:
+            self._refuse(facts.placement.refusal)
+        self._undo.append(self._release_stock)
+        self._placed(facts.placement, facts.merchants)
+        if facts.close_reason is not None and not facts.split:
+            raise Closing(facts.close_reason)
+        self._past_pivot = facts.split
+        if not self._past_pivot:
+            self._beside_the_wait()
+        return True
+
     async def _place(self) -> None:
         """Screen, price, take, record; or refuse, with nothing held."""
         await self._screen()
         priced = await self._price()
         await self._take_stock(priced)
         await self._record(priced)
+        self._beside_the_wait()
+
+    def _beside_the_wait(self) -> None:
         self._background.start(self._risk.watch())
         self._background.start(self._open_payment())
 
@@ -152,22 +186,26 @@ class Order:
 
     async def _record(self, priced: PricedOrder) -> None:
         now = workflow.now()
-        if priced.amount_due_fen > 0:
-            self._pay_by = now + timedelta(seconds=self._start.terms.payment_window_s)
+        window = timedelta(seconds=self._start.terms.payment_window_s)
         record = RecordOrder(
             order_no=self._no,
             caller=self._start.caller,
             cart=self._start.cart,
             priced=priced,
             placed_at=now,
-            pay_by=self._pay_by,
+            pay_by=now + window if priced.amount_due_fen > 0 else None,
         )
-        self._placement = await self._patiently(
+        placement = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
         )
-        self._payment.expect(priced.amount_due_fen, priced.currency)
-        self._board.stage(search.MERCHANTS, priced.merchants)
-        self._board.stage(search.AMOUNT_FEN, priced.amount_due_fen)
+        self._placed(placement, priced.merchants)
+
+    def _placed(self, placement: Placement, merchants: list[str]) -> None:
+        self._placement = placement
+        self._pay_by = placement.pay_by
+        self._payment.expect(placement.amount_due_fen, placement.currency)
+        self._board.stage(search.MERCHANTS, merchants)
+        self._board.stage(search.AMOUNT_FEN, placement.amount_due_fen)
         if self._pay_by is not None:
             self._board.stage(search.DEADLINE, self._pay_by)
         self._board.stage(search.ORDER_STATUS, self._status.value)
@@ -223,11 +261,16 @@ class Order:
         self._background.cancel()
         for undo in reversed(self._undo):
             await undo()
+        ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
         if self._refusal is not None:
             await self._record_refusal(self._refusal)
         else:
-            await self._record_closing(reason)
-        return OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
+            owed = await self._record_closing(reason)
+            self._ended = ended  # the parties are told now; the refund may take its time
+            self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
+            self._board.show()
+            await bring_back(self._no, owed, self._board)
+        return ended
 
     async def _record_refusal(self, refused: Refusal) -> None:
         """The answer is kept under the caller's key; there is no order."""
@@ -238,15 +281,18 @@ class Order:
         )
         self._answered = True
 
-    async def _record_closing(self, reason: CloseReason) -> None:
+    async def _record_closing(self, reason: CloseReason) -> PayBack:
         self._answered = True
         record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
         owed: PayBack = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
         )
-        await bring_back(self._no, owed, self._board)
+        return owed
 
     async def _fulfil(self) -> OrderEnded:
+        self._payment.paid = True  # which a run that was reset has not seen happen
+        self._background.cancel()
+        self._answered = True  # whatever the provider's page is doing: it is paid
         self._board.stage(search.ORDER_STATUS, Status.AWAITING_SHIPMENT.value)
         await self._fulfilment.run()
         status = self._fulfilment.status
@@ -255,9 +301,12 @@ class Order:
 
     async def _end(self, ended: OrderEnded) -> OrderEnded:
         """No message that was accepted is left unhandled; then the run's last words."""
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._operators_cancel is not None:
-            await self._operators_cancel
+        unfinished = self._fulfilment.unfinished
+        await workflow.wait_condition(
+            lambda: workflow.all_handlers_finished() and all(task.done() for task in unfinished)
+        )
+        for task in unfinished:
+            task.result()  # a bug in one parks the run
         self._background.cancel()
         self._board.stage(search.ORDER_STATUS, ended.status.value)
         if ended.close_reason is not None:
@@ -277,8 +326,10 @@ class Order:
     async def receive_payment(self, capture: Capture) -> CaptureOutcome:
         await workflow.wait_condition(lambda: self._placement is not None)
         outcome = await self._payment.receive(capture)
-        if outcome is CaptureOutcome.ACCEPTED and not self._past_pivot:
+        if outcome is CaptureOutcome.ACCEPTED:
             self._board.stage(search.ORDER_STATUS, self._status.value)
+            if self._risk.final is None:  # else the split shows it at once, with one upsert less
+                self._board.show()
         return outcome
 
     @workflow.update(description="A person approves or rejects an order that waits for a risk review")
@@ -294,22 +345,29 @@ class Order:
     async def cancel(self, cancel: Cancel) -> Answer:
         return await self._cancel(cancel)
 
+    @workflow.signal(description="Something was mended: try again now")
+    def try_again(self) -> None:
+        self._board.try_again()
+
     @workflow.signal(description="A sub-order's run tells how it stands")
     def sub_order_news(self, news: SubOrderNews) -> None:
         self._fulfilment.hear(news)
 
     def _operator_cancels(self) -> None:
         """The cancel button of the Temporal UI: the same as the platform's cancel, and refused when it is."""
-        self._operators_cancel = asyncio.create_task(self._try_operators_cancel())
+        self._fulfilment.unfinished.append(asyncio.create_task(self._try_operators_cancel()))
 
     async def _try_operators_cancel(self) -> None:
         answer = await self._cancel(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
-            self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
+            self._not_cancelled = answer.refused.reason
+            self._board.show()
 
     async def _cancel(self, cancel: Cancel) -> Answer:
         await workflow.wait_condition(lambda: self._placement is not None)
         if not self._past_pivot and self._ended is None:
+            if Action.CANCEL not in allowed(self._status, cancel.actor):
+                return Answer(status=self._status, refused=refusal(self._status, Action.CANCEL, cancel.actor))
             self._cancelled = self._cancelled or cancel_reason(cancel.actor)
             await workflow.wait_condition(lambda: self._past_pivot or self._ended is not None)
         if self._past_pivot:
@@ -341,6 +399,8 @@ class Order:
         lines.append(f"- risk: {self._risk.final or self._risk.verdict or 'being assessed'}")
         if self._ended is not None and self._ended.close_reason is not None:
             lines.append(f"- closed: {self._ended.close_reason}")
+        if self._not_cancelled:
+            lines.append(f"- not cancelled: {self._not_cancelled}")
         subs = [f"- {number}: {status}" for number, status in self._fulfilment.standing.items()]
         return [*lines, *(["", "### Sub-orders", "", *subs] if subs else [])]
 

@@ -26,7 +26,7 @@ async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, board: Boar
             if is_cancelled_exception(error):
                 raise
             await board.needs_person(topic, _said(error))
-            await workflow.sleep(pause, summary=f"before the next try: {topic}")
+            await board.pause(pause, f"before the next try: {topic}")
         else:
             await board.healed(topic)
             return done

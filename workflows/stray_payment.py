@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
     from activities.payment import PaymentActivities, StrayCapture, StrayTaken
+    from workflows import search
     from workflows.board import Board
     from workflows.patience import heeding_cancel, patiently
     from workflows.pay_back import refund
@@ -17,7 +18,10 @@ class StrayPayment:
     @workflow.init
     def __init__(self, stray: StrayCapture) -> None:
         self._stray = stray
-        self._board = Board(stray.capture.payment_id, "", self._describe)
+        self._asked_to_cancel = False
+        # A subject of its own: the order may have troubles of the same kind.
+        subject = search.stray_payment_id(stray.capture.capture_id)
+        self._board = Board(stray.capture.payment_id, subject, self._describe)
 
     @workflow.run
     async def run(self, stray: StrayCapture) -> StrayTaken:
@@ -34,9 +38,14 @@ class StrayPayment:
             await refund(taken.refund_no, self._board)
         return taken
 
+    @workflow.signal(description="Something was mended: try again now")
+    def try_again(self) -> None:
+        self._board.try_again()
+
     def _cancel_asked(self) -> None:
-        # Somebody's money is in our hands: it goes back, whatever an operator asks of this run.
-        self._board.mirror("cancel", "asked to cancel; the money goes back first")
+        """Somebody's money is in our hands: it goes back, whatever an operator asks of this run."""
+        self._asked_to_cancel = True
+        self._board.show()
 
     def _describe(self) -> list[str]:
         capture = self._stray.capture
@@ -44,4 +53,5 @@ class StrayPayment:
             f"## Stray payment: {self._stray.why}",
             f"- order number as told: {capture.payment_id}",
             f"- {capture.amount_fen} fen {capture.currency}, capture {capture.capture_id}",
+            *(["- asked to cancel; the money goes back first"] if self._asked_to_cancel else []),
         ]

@@ -54,8 +54,9 @@ class SubOrder:
         self._received = False
         self._close_reason: CloseReason | None = None
         self._tracking = ""
+        self._not_cancelled = ""
         self._background = Background()
-        self._telling: list[asyncio.Task[None]] = []
+        self._unfinished: list[asyncio.Task[None]] = []
 
     @workflow.run
     async def run(self, start: StartSubOrder) -> SubOrderEnded:
@@ -124,13 +125,11 @@ class SubOrder:
         """Wait for what others do; overdue, it needs a person, and still waits. The database is asked before that:
         a message whose worker died may have been written down and then lost."""
         window = timedelta(seconds=window_s)
-        if await within(window, done, f"{topic}: until it is overdue"):
-            return
-        await self._catch_up()
-        if not done():
-            await self._board.needs_person(topic, f"{overdue}: {window}")
-            await workflow.wait_condition(done)
-            await self._board.healed(topic)
+        while not await within(window, done, f"{topic}: until it is overdue"):
+            await self._catch_up()
+            if not done():
+                await self._board.needs_person(topic, f"{overdue}: {window}")
+        await self._board.healed(topic)
 
     async def _catch_up(self) -> None:
         this = SubOrderOf(sub_order_no=self._no)
@@ -148,9 +147,12 @@ class SubOrder:
             await self._record_received(Actor.CLOCK)
 
     async def _end(self) -> SubOrderEnded:
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        for told in self._telling:
-            await told
+        """No message that was accepted is left unhandled, nothing owed is left undone; then the last words."""
+        await workflow.wait_condition(
+            lambda: workflow.all_handlers_finished() and all(task.done() for task in self._unfinished)
+        )
+        for task in self._unfinished:
+            task.result()  # a bug in one parks the run
         self._board.clear()
         return SubOrderEnded(sub_order_no=self._no, status=self._status, close_reason=self._close_reason)
 
@@ -201,14 +203,19 @@ class SubOrder:
         self._close_reason = closed.reason
         self._show_status()
 
+    @workflow.signal(description="Something was mended: try again now")
+    def try_again(self) -> None:
+        self._board.try_again()
+
     def _operator_cancels(self) -> None:
         """The cancel button of the Temporal UI: the same as the platform's cancel, and refused when it is."""
-        self._telling.append(asyncio.create_task(self._try_operators_cancel()))
+        self._unfinished.append(asyncio.create_task(self._try_operators_cancel()))
 
     async def _try_operators_cancel(self) -> None:
         answer = await self._close(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
-            self._board.mirror("cancel", f"not cancelled: {answer.refused.reason}")
+            self._not_cancelled = answer.refused.reason
+            self._board.show()
 
     # --- their parts
 
@@ -245,7 +252,8 @@ class SubOrder:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._close_reason = ask.reason
         self._show_status()
-        await bring_back(self._start.order_no, closed.pay_back, self._board)
+        owed = bring_back(self._start.order_no, closed.pay_back, self._board)
+        self._unfinished.append(asyncio.create_task(owed))
         return Answer(status=Status.CLOSED)
 
     @property
@@ -266,7 +274,7 @@ class SubOrder:
 
     def _tell_order(self, topic: str = "", text: str | None = None) -> None:
         news = SubOrderNews(sub_order_no=self._no, status=self._status, topic=topic, text=text)
-        self._telling.append(asyncio.create_task(self._send(news)))
+        self._unfinished.append(asyncio.create_task(self._send(news)))
 
     async def _tell_trouble(self, topic: str, text: str | None) -> None:
         self._show_status()
@@ -288,4 +296,5 @@ class SubOrder:
             f"- {plan.merchant}, {plan.warehouse}: paid {plan.pay_fen} fen",
             *[f"- {line.quantity} × {line.title} ({line.sku})" for line in plan.lines],
             *([f"- shipped with {self._tracking}"] if self._tracking else []),
+            *([f"- not cancelled: {self._not_cancelled}"] if self._not_cancelled else []),
         ]

@@ -59,6 +59,7 @@ async def payments(request: Request, gateway: TheGateway) -> Response:
         raise Problem(UNAUTHENTICATED, str(bad), {"WWW-Authenticate": "Webhook-Signature"}) from None
     except BadNotification as bad:
         log.error("a notification that the provider signed can't be read, money may be behind it: %s", bad)
+        await gateway.front.inbox.alarm(request.headers.get("webhook-id", ""), f"signed, but it can't be read: {bad}")
         raise Problem(MALFORMED, str(bad)) from None
     await gateway.front.inbox.put(notification_id, capture)
     return Response(status_code=204)

@@ -1,0 +1,135 @@
+"""What breaks for longer than a round of retries is waited out: visible, alarmed, and healed by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from domain.status import CloseReason, Status
+from tests.shop import Shop, until
+from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
+from workflows import search
+
+
+@asynccontextmanager
+async def without(shop: Shop, table: str) -> AsyncIterator[None]:
+    """The database lacks a table: every step that needs it fails, as fast as it is tried."""
+    await shop.sql(f"ALTER TABLE {table} RENAME TO {table}_gone")
+    try:
+        yield
+    finally:
+        await shop.sql(f"ALTER TABLE {table}_gone RENAME TO {table}")
+
+
+LONGER_THAN_A_ROUND_S = 2.5
+
+
+@pytest.mark.parametrize("table", ["products", "stock_operations", "order_operations", "order_events"])
+async def test_placing_waits_until_the_database_is_well_again(shop: Shop, table: str) -> None:
+    sku = await shop.sku()
+    async with without(shop, table):
+        placing = asyncio.create_task(shop.place([sku], **FAR))
+        await asyncio.sleep(LONGER_THAN_A_ROUND_S)
+        assert not placing.done()
+    order_no = await placing
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+@pytest.mark.parametrize("table", ["captures", "stock", "sub_order_lines"])
+async def test_a_paid_order_waits_at_the_pivot_until_the_database_is_well_again(shop: Shop, table: str) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku], **FAR)
+    async with without(shop, table):
+        await shop.pay(order_no)
+        described = await until(shop.run(order_no).describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is True)
+        assert described.status is not None and described.status.name == "RUNNING"
+    (number,) = await shop.split(order_no)
+    await until(shop.run(order_no).describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is False)
+    assert (await shop.show(order_no)).attention == []
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("table", ["attentions", "stock_operations"])
+async def test_a_cancelled_order_gives_everything_back_once_the_database_is_well_again(shop: Shop, table: str) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    await paid(shop, order_no)
+    async with without(shop, table):
+        cancelling = asyncio.create_task(shop.cancel(order_no))
+        await asyncio.sleep(LONGER_THAN_A_ROUND_S)
+    assert (await cancelling).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_refused_refund_waits_for_a_person_and_goes_on_when_the_operator_says_so(shop: Shop) -> None:
+    """Edge case 11 beside it: the provider has moved the money once."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    await paid(shop, order_no)
+    await shop.bad_days(refund_refuses=True)
+    answer = await shop.cancel(order_no)
+    assert (answer.refused, answer.status) == (None, Status.CLOSED), "told at once, though the refund hangs"
+    view = await shop.when(order_no, lambda view: bool(view.attention))
+    assert view.attention[0].topic == "refund"
+    await shop.bad_days()
+    await shop.run(order_no).signal("try_again")
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_refund_that_times_out_but_was_done_is_not_made_twice(shop: Shop) -> None:
+    """Edge case 11."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    await paid(shop, order_no)
+    await shop.bad_days(refund_times_out=True)
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    assert len((await shop.show(order_no)).refunds) == 1
+
+
+async def test_a_message_that_comes_while_a_refund_hangs_is_still_answered(shop: Shop) -> None:
+    """The run must not end under an update that it has accepted."""
+    order_no = await shop.place([await shop.sku()])
+    await paid(shop, order_no)
+    await shop.bad_days(refund_refuses=True)
+    await shop.run(order_no).cancel()
+    await shop.when_status(order_no, Status.CLOSED)
+    again = asyncio.create_task(shop.cancel(order_no))
+    await shop.bad_days()
+    await shop.run(order_no).signal("try_again")
+    assert (await again).status is Status.CLOSED
+    assert (await shop.ended(order_no)).status is Status.CLOSED
+
+
+async def test_stray_money_that_can_not_go_back_raises_an_alarm_also_for_an_unknown_order(shop: Shop) -> None:
+    await shop.bad_days(refund_refuses=True)
+    await shop.pay("nobodys-order", amount_fen=5, force=True)
+    await until(
+        lambda: shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = 'nobodys-order'"),
+        lambda rows: len(rows) == 1,
+    )
+
+
+async def test_a_paid_order_in_review_shows_as_paid(shop: Shop) -> None:
+    order_no = await shop.place([await shop.sku()], await suspicious(shop), **FAR)
+    await shop.when(order_no, lambda view: bool(view.attention))
+    await shop.pay(order_no)
+    await until(
+        shop.run(order_no).describe, lambda run: attribute(run, search.ORDER_STATUS) == Status.AWAITING_SHIPMENT
+    )
+    await shop.cancel(order_no)
+
+
+async def test_a_cancel_button_that_is_refused_leaves_no_alarm_behind(shop: Shop) -> None:
+    order_no = await shop.place([await shop.sku()])
+    (number,) = await paid(shop, order_no)
+    await shop.ship(number)
+    await shop.run(order_no).cancel()
+    await asyncio.sleep(1)
+    assert not attribute(await shop.run(order_no).describe(), search.NEEDS_ATTENTION)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED

@@ -1,0 +1,136 @@
+"""An operator resets an order's run to its first task, at every stage: it never takes a step back.
+
+Steps run again under another run id; the keys and the database say what has happened already.
+"""
+
+import uuid
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ResetReapplyExcludeType, ResetReapplyType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.status import CloseReason, Status
+from tests.shop import Shop, until
+from tests.workflows.test_races import books_balance, no_stray
+from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
+
+FORGETTING = {
+    "reset_reapply_type": ResetReapplyType.RESET_REAPPLY_TYPE_NONE,
+    "reset_reapply_exclude_types": [
+        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
+    ],
+}
+
+
+async def reset(shop: Shop, order_no: str, *, forgetting: bool = False) -> None:
+    """To the first workflow task. `forgetting`: without the messages that came since."""
+    run = shop.run(order_no)
+    described = await run.describe()
+    first = next(
+        [
+            event.event_id
+            async for event in run.fetch_history_events()
+            if event.HasField("workflow_task_completed_event_attributes")
+        ].__iter__()
+    )
+    await shop.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=described.run_id),
+            reason="test",
+            workflow_task_finish_event_id=first,
+            request_id=uuid.uuid4().hex,
+            **(FORGETTING if forgetting else {}),  # type: ignore[arg-type]
+        )
+    )
+
+
+async def test_an_unpaid_order_that_is_reset_still_waits_for_its_payment(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku], **FAR)
+    before = await shop.show(order_no)
+    await reset(shop, order_no)
+    await shop.pay(order_no)
+    (number,) = await shop.split(order_no)
+    view = await shop.show(order_no)
+    assert (view.pay_by, view.payment_link) == (before.pay_by, before.payment_link)
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    assert await shop.level(sku) == {"sellable_total": 10, "available": 9, "reserved": 0, "deducted": 1}
+
+
+@pytest.mark.parametrize("forgetting", [False, True])
+async def test_a_split_order_that_is_reset_goes_on_and_ends(shop: Shop, forgetting: bool) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku], payment_window_s=5)
+    (number,) = await paid(shop, order_no)
+    await reset(shop, order_no, forgetting=forgetting)
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no, 60)).status is Status.COMPLETED
+    await books_balance(shop, order_no)
+    assert (await shop.show(order_no)).attention == []
+
+
+async def test_a_shipped_order_that_is_reset_after_a_refused_cancel_is_not_refunded(shop: Shop) -> None:
+    """The reset applies the refused cancel again; it must not find an order that looks unsplit."""
+    order_no = await shop.place([await shop.sku()])
+    (number,) = await paid(shop, order_no)
+    await shop.ship(number)
+    assert (await shop.cancel(order_no)).refused is not None
+    await reset(shop, order_no)
+    assert (await shop.cancel(order_no)).refused is not None
+    await shop.confirm(number)
+    assert (await shop.ended(order_no, 60)).status is Status.COMPLETED
+    assert (await shop.show(order_no)).refunds == []
+    await books_balance(shop, order_no)
+
+
+async def test_a_closed_and_refunded_order_that_is_reset_is_not_sold_again(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku], await suspicious(shop), **FAR)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    assert (await shop.cancel(order_no)).refused is None
+    await shop.ended(order_no)
+    await reset(shop, order_no, forgetting=True)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    assert (await shop.show(order_no)).sub_orders == []
+    assert len((await shop.show(order_no)).refunds) == 1
+
+
+async def test_money_for_a_closed_order_that_was_reset_goes_back(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku], **FAR)
+    await shop.cancel(order_no)
+    await shop.ended(order_no)
+    await reset(shop, order_no, forgetting=True)
+    await shop.pay(order_no, force=True)
+    await shop.ended(order_no)
+    await no_stray(shop, order_no)
+    await books_balance(shop, order_no)
+
+
+async def test_a_refused_order_that_is_reset_stays_refused(shop: Shop) -> None:
+    sku = await shop.sku(pieces=0)
+    cart_of = await shop.ask(shop.cart([sku], await suspicious(shop), expected_fen=1000))
+    await shop.ended(cart_of.order_no)
+    await shop.stock.receive(sku, 10)
+    await reset(shop, cart_of.order_no, forgetting=True)
+    assert (await shop.ended(cart_of.order_no)).close_reason is CloseReason.REFUSED
+    assert (await shop.level(sku))["available"] == 10
+
+
+async def test_a_cancel_after_a_reset_reaches_the_sub_orders_of_before(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    (number,) = await paid(shop, order_no)
+    await until(lambda: shop.http.get("/merchants/m1/hand-overs"), lambda answer: number in answer.text)
+    await reset(shop, order_no)
+    assert (await shop.cancel(order_no)).refused is None
+    await until(shop.sub_run(number).describe, lambda run: run.status is WorkflowExecutionStatus.COMPLETED)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
