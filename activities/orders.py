@@ -104,6 +104,7 @@ class PayBack(Message):
 class Closed(Message):
     refused: Refused | None = None
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
+    reason: CloseReason | None = None  # of the closing that stands, which may be another party's
     pay_back: PayBack = PayBack()
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Document, Message, Utc
-from domain.status import Actor, CloseReason, Status
+from domain.status import Action, Actor, Answer, CloseReason, Status, refusal
 
 
 class Cancel(Document):
@@ -88,6 +88,13 @@ class SubOrderEnded(Message):
     sub_order_no: str
     status: Status
     close_reason: CloseReason | None = None
+
+
+def closing_answer(closed_for: CloseReason | None, actor: Actor) -> Answer:
+    """To a cancel of what is closed: done, if it is this party's own; refused, if another had closed it before."""
+    if closed_for is cancel_reason(actor):
+        return Answer(status=Status.CLOSED)
+    return Answer(status=Status.CLOSED, refused=refusal(Status.CLOSED, Action.CANCEL, actor))
 
 
 def cancel_reason(actor: Actor) -> CloseReason:

@@ -11,10 +11,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship
+from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship, closing_answer
 from domain.order_number import OrderNo, sub_order_no
 from domain.risk import Decision
-from domain.status import Action, Actor, Answer, allowed, refusal
+from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
 from gateway.checkout import Unavailable
 from store.order_book import PostgresOrderBook
 from workflows import search
@@ -72,12 +72,11 @@ class Acts:
             answer = await self._try(run, update, arg, update_id)
             if answer is not None:
                 return answer
-            status = await self._book.status(number)
-            if status is None:
+            standing = await self._book.standing(number)
+            if standing is None:
                 raise NoSuchOrder
-            if action not in allowed(status, actor):
-                # The run has ended, so the order is at an ending: the table says what may still be done.
-                return Answer(status=status, refused=refusal(status, action, actor))
+            if action not in allowed(standing[0], actor):
+                return _ended(*standing, action, actor)
             # A sub-order stands in the database a moment before its run starts.
             await asyncio.sleep(BETWEEN_LOOKS_S)
         raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
@@ -97,6 +96,16 @@ class Acts:
                 raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
             return None
         return answer
+
+
+def _ended(status: Status, closed_for: CloseReason | None, action: Action, actor: Actor) -> Answer:
+    """The run has ended, so the order is at an ending. What this party had done already is done; else the table
+    says what may still be done."""
+    if action is Action.CANCEL and status is Status.CLOSED:
+        return closing_answer(closed_for, actor)
+    if action is Action.CONFIRM_RECEIPT and status in (Status.COMPLETED, Status.REVIEWED):
+        return Answer(status=status)
+    return Answer(status=status, refused=refusal(status, action, actor))
 
 
 def _name(number: OrderNo) -> str:

@@ -65,16 +65,18 @@ class Parcels:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def status(self, number: OrderNo) -> Status | None:
+    async def standing(self, number: OrderNo) -> tuple[Status, CloseReason | None] | None:
         """Of an order, or a sub-order; None when there is none."""
         order_no = int(number.order_no)
-        query = select(orders.c.status).where(orders.c.order_no == order_no)
+        query = select(orders.c.status, orders.c.close_reason).where(orders.c.order_no == order_no)
         if number.sub is not None:
             of_sub = (sub_orders.c.order_no == order_no) & (sub_orders.c.idx == number.sub)
-            query = select(sub_orders.c.status).where(of_sub)
+            query = select(sub_orders.c.status, sub_orders.c.close_reason).where(of_sub)
         async with self._engine.connect() as db:
-            status = await db.scalar(query)
-        return Status(status) if status else None
+            row = (await db.execute(query)).first()
+        if row is None:
+            return None
+        return Status(row.status), CloseReason(row.close_reason) if row.close_reason else None
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.connect() as db:
@@ -223,7 +225,7 @@ async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
         refund_no=await decide_refund(db, order_no, amount, request.reason.value, request.at),
         restock=await _pieces(db, closing),
     )
-    return Closed(closed=[row.sub_order_no for row in closing], pay_back=pay_back)
+    return Closed(closed=[row.sub_order_no for row in closing], reason=request.reason, pay_back=pay_back)
 
 
 def _done(answer: Answer | Closed) -> bool:

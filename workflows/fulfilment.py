@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
         SubOrderOf,
     )
     from activities.stock import StockActivities, StockOf
-    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, cancel_reason
+    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, cancel_reason, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
     from domain.status import Answer, CloseReason, Status, fold
@@ -100,7 +100,7 @@ class Fulfilment:
         for number in closed.closed:
             await self._tell_closed(number, ask.reason)
         self.unfinished.append(asyncio.create_task(bring_back(self._no, closed.pay_back, self._board)))
-        return Answer(status=Status.CLOSED)
+        return closing_answer(closed.reason, cancel.actor)
 
     async def _deduct(self) -> None:
         sold = StockOf(order_no=self._no)

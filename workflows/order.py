@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.risk import RiskActivities, ScreenBuyer
     from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
-    from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason
+    from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
     from domain.cart import StartOrder
     from domain.order import Placement, PricedOrder, Refusal, RefusalCode
     from domain.payment import Capture
@@ -334,7 +334,8 @@ class Order:
 
     @workflow.update(description="A person approves or rejects an order that waits for a risk review")
     async def decide_risk(self, decision: Decision) -> Answer:
-        await workflow.wait_condition(lambda: self._placement is not None)
+        # A decision that comes together with the verdict must not come too early.
+        await workflow.wait_condition(lambda: self._risk.verdict is not None or self._ended is not None)
         if not self._risk.decide(decision):
             why = "no risk decision is wanted (any more)"
             return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
@@ -373,9 +374,7 @@ class Order:
         if self._past_pivot:
             return await self._fulfilment.recall(cancel)
         assert self._ended is not None
-        if self._ended.close_reason is cancel_reason(cancel.actor):
-            return Answer(status=Status.CLOSED)
-        return Answer(status=Status.CLOSED, refused=refusal(Status.CLOSED, Action.CANCEL, cancel.actor))
+        return closing_answer(self._ended.close_reason, cancel.actor)
 
     # --- what operators see
 

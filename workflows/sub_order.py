@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         SubOrderEnded,
         SubOrderNews,
         cancel_reason,
+        closing_answer,
     )
     from domain.order import StartSubOrder
     from domain.status import Actor, Answer, CloseReason, Status
@@ -250,11 +251,11 @@ class SubOrder:
         )
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
-        self._close_reason = ask.reason
+        self._close_reason = closed.reason
         self._show_status()
         owed = bring_back(self._start.order_no, closed.pay_back, self._board)
         self._unfinished.append(asyncio.create_task(owed))
-        return Answer(status=Status.CLOSED)
+        return closing_answer(closed.reason, cancel.actor)
 
     @property
     def _status(self) -> Status:

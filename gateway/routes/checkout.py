@@ -85,7 +85,7 @@ async def show(
         refused = await gateway.front.views.refusal(number.order_no)
         if refused is None or refused.refusal is None:
             return _accepted(Accepted(order_no=number.order_no))
-        raise _refused(refused.refusal)
+        raise _refused(refused.refusal, order_no=number.order_no)
     if caller.role is Role.CHECKOUT and placed_by != caller.name:
         raise no_such_order()
     shown = shown_to(caller, view, name_of(number) if number.sub is not None else None)

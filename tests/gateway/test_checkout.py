@@ -86,7 +86,7 @@ async def test_a_blocked_buyer_is_told_nothing_more(web: Web, shop: Shop) -> Non
     answer = await web.checkout.post("/orders", web.cart([await shop.sku()], person), key=new_key())
     refused = problem(answer, 409, "order-refused")
     assert refused["code"] == "NOT_ACCEPTED"
-    assert set(refused) == {"type", "title", "status", "detail", "instance", "code"}
+    assert set(refused) == {"type", "title", "status", "detail", "instance", "code", "order_no"}
     assert "block" not in answer.text
 
 

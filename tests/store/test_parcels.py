@@ -164,8 +164,8 @@ async def test_a_run_that_starts_over_finds_how_far_the_one_before_had_come(ledg
         (Status.CLOSED, False, CloseReason.CANCELLED_BY_BUYER),
         (Status.AWAITING_SHIPMENT, False, None),
     ]
-    assert await ledgers.book.status(parse(subs[0])) is Status.SHIPPED
-    assert await ledgers.book.status(parse(order_no)) is Status.PARTIALLY_SHIPPED
+    assert await ledgers.book.standing(parse(subs[0])) == (Status.SHIPPED, None)
+    assert await ledgers.book.standing(parse(order_no)) == (Status.PARTIALLY_SHIPPED, None)
 
 
 @pytest.mark.parametrize("seed", range(6))
