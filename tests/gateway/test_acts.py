@@ -7,6 +7,7 @@ from domain.status import Status
 from gateway.auth import Role
 from tests.gateway.web import Web, new_key, new_name, problem
 from tests.shop import Person, Shop
+from tests.workflows.test_stories import suspicious
 
 
 def scan(event_id: str, kind: str) -> dict[str, Any]:
@@ -120,17 +121,3 @@ async def test_an_operator_decides_a_review_in_its_own_name(web: Web, shop: Shop
     problem(again, 409, "not-allowed-now")
     buyers = (await web.buyer(person).get(f"/orders/{order_no}")).json()
     assert buyers["risk_verdict"] is None
-
-
-async def suspicious(shop: Shop) -> Person:
-    """Somebody who has placed so many orders within the hour that risk wants a person to look."""
-    person = Person()
-    await shop.sql(
-        "INSERT INTO orders (order_no, buyer_id, caller, device_id, ip, address, address_key, phone_key,"
-        " goods_fen, amount_due_fen, currency, payment, status, placed_at, close_reason)"
-        " SELECT 5000000000 + :buyer * 100 + n, :buyer, 'test', 'gw-' || n, '', '{}', 'gw-' || n, 'gw-' || n,"
-        " 100, 100, 'CNY', 'UNPAID', 'CLOSED', now() - interval '10 minutes', 'UNPAID'"
-        " FROM generate_series(1, 12) AS n",
-        buyer=person.buyer_id,
-    )
-    return person
