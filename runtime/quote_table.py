@@ -1,0 +1,136 @@
+"""A quote as a merchandiser reads it: what each line costs, who takes what off, who pays for it, what will be sent."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from domain.competition import Reason
+from domain.promotion import Promotion
+from domain.quote import AnswerLine, AnswerSubOrder, QuoteAnswer
+from domain.quote_document import QuoteDocument
+
+_WHY = {
+    Reason.ISSUED_UNDER_OTHER_MODE: "was issued under the other pricing mode",
+    Reason.NOT_STARTED: "has not started yet",
+    Reason.EXPIRED: "has expired",
+    Reason.COUPON_NOT_NAMED: "is a coupon the buyer did not name",
+    Reason.OTHER_TIER: "is for another member tier",
+    Reason.THRESHOLD_NOT_REACHED: "its threshold is not reached",
+    Reason.ANOTHER_SAVES_MORE: "another of its level saves more, or as much and comes first",
+    Reason.SAVES_NOTHING: "would save nothing",
+}
+
+
+def show(document: QuoteDocument, answer: QuoteAnswer, console: Console | None = None) -> None:
+    """Print a quote."""
+    out = console or Console(highlight=False)
+    out.print(_lines(document, answer))
+    _say(out, "Why 优惠说明", (str(win) for win in answer.wins))
+    out.print(_sums(answer))
+    _say(
+        out,
+        "Gifts 赠品",
+        (f"{g.quantity} × {g.sku} as line {g.line_no}, by {g.promotion_id}" for g in answer.gifts),
+    )
+    _say(
+        out,
+        "Not applied 未生效",
+        (f"{n.promotion_id}: {_WHY[n.reason]} ({n.reason})" for n in answer.not_applied),
+    )
+    out.print(_sub_orders(answer))
+    _say(out, "Refunds 退款", _refunds(answer))
+
+
+def yuan(fen: int) -> str:
+    """12345 as 123.45, by whole numbers only."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100:,}.{abs(fen) % 100:02}"
+
+
+def _say(out: Console, title: str, lines: Iterable[str]) -> None:
+    said = list(lines)
+    if said:
+        out.print(f"[bold]{title}[/bold]")
+        for line in said:
+            out.print(f"  {escape(line)}")
+        out.print()
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        numeric = column.endswith("¥") or column == "Qty 数量"
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+    return table
+
+
+def _lines(document: QuoteDocument, answer: QuoteAnswer) -> Table:
+    promotions = {promotion.promotion_id: promotion for promotion in document.promotions}
+    title = f"Lines 订单行 ({answer.mode})"
+    table = _table(title, "Line", "SKU", "Qty 数量", "Goods ¥", "Off by 优惠 (who pays 承担方)", "To pay ¥")
+    for line in answer.lines:
+        off = "\n".join(_discounts(line, promotions)) or "nothing"
+        goods, pay = yuan(line.goods_fen), yuan(line.pay_fen)
+        table.add_row(str(line.line_no), escape(line.sku), str(line.quantity), goods, escape(off), pay)
+    return table
+
+
+def _discounts(line: AnswerLine, promotions: dict[str, Promotion]) -> Iterable[str]:
+    for share in line.discounts:
+        promotion = promotions[share.promotion_id]
+        payers = " + ".join(f"{funder} {part}%" for funder, part in promotion.funding.items() if part)
+        yield f"{yuan(share.amount_fen)} {share.promotion_id} {promotion.level} ({payers})"
+
+
+def _sums(answer: QuoteAnswer) -> Table:
+    table = _table("Sums 合计", "What", "¥")
+    payers = ", ".join(f"{funder} {yuan(fen)}" for funder, fen in answer.funding_fen.items())
+    table.add_row("Goods 商品金额", yuan(answer.goods_fen))
+    table.add_row(f"Discounts 优惠 (paid by {payers})", yuan(-answer.discount_fen))
+    table.add_row("Shipping 运费", yuan(answer.shipping_fen))
+    table.add_row("[bold]Amount due 应付[/bold]", f"[bold]{yuan(answer.amount_due_fen)}[/bold]")
+    return table
+
+
+def _sub_orders(answer: QuoteAnswer) -> Table:
+    columns = (
+        "No",
+        "Merchant",
+        "Warehouse",
+        "Kind",
+        "Line × pieces",
+        "Paid ¥",
+        "Shipping ¥",
+        "Weight g",
+        "Flags",
+    )
+    table = _table("Sub-orders to come 子订单", *columns)
+    for no, sub_order in enumerate(answer.sub_orders, 1):
+        pieces = ", ".join(f"{line.line_no} × {line.quantity}" for line in sub_order.lines)
+        table.add_row(
+            str(no),
+            escape(sub_order.merchant),
+            escape(sub_order.warehouse or "none"),
+            escape(_kind(sub_order)),
+            pieces,
+            yuan(sub_order.pay_fen),
+            yuan(sub_order.shipping_fen),
+            str(sub_order.weight_g),
+            ", ".join(sub_order.flags),
+        )
+    return table
+
+
+def _kind(sub_order: AnswerSubOrder) -> str:
+    timing = "in stock" if sub_order.ships_from is None else f"ships from {sub_order.ships_from}"
+    return f"{sub_order.delivery_mode}, {sub_order.handling}, {timing}"
+
+
+def _refunds(answer: QuoteAnswer) -> Iterable[str]:
+    for no, refund in enumerate(answer.refunds, 1):
+        # Said first: the buyer must know it before agreeing.
+        for kept in refund.gifts_kept:
+            yield f"{no}: the gift {kept.sku} of {kept.promotion_id} can't come back: {yuan(kept.value_fen)} is taken off"
+        yield f"{no}: pays back {yuan(refund.amount_fen)}, {yuan(refund.left_fen)} stays paid"
