@@ -134,7 +134,7 @@ def _choose(alive: Sequence[Discount], first: dict[str, Savings | None]) -> dict
     choices: dict[int, tuple[int, Discount]] = {}
     for promotion in sorted(alive, key=lambda p: p.precedence):
         for line, saved in (first[promotion.promotion_id] or {}).items():
-            if saved > choices.get(line, (0, promotion))[0]:
+            if saved > choices.get(line, (-1, promotion))[0]:  # a line that saves 0 still counts towards it
                 choices[line] = (saved, promotion)
     return {line: promotion for line, (_, promotion) in choices.items()}
 

@@ -64,11 +64,11 @@ class Win:
     next_fen: int = 0
 
     def __str__(self) -> str:
-        saves = f"{self.promotion_id} saves {self.saves_fen} on {self.where}"
+        saves = f"{self.where}: {self.promotion_id} saves {self.saves_fen}"
         return (
             saves
             if self.next_id is None
-            else f"{saves}, {self.next_fen} ({self.next_id}) would have been the next"
+            else f"{saves}, {self.next_fen} would have been the next ({self.next_id})"
         )
 
 

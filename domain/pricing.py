@@ -198,7 +198,7 @@ def _wins(award: Award, where: str, wanted: Sequence[Wanted]) -> Iterator[Win]:
         return Win(award.promotion.promotion_id, award.promotion.level, place, saves, *found)
 
     if award.promotion.level is Level.ITEM:
-        for i, saved in award.savings.items():
+        for i, saved in ((i, saved) for i, saved in award.savings.items() if saved):
             yield win(f"line {wanted[i].line_no}", saved, i)
     else:
         yield win(where, sum(award.savings.values()), None)

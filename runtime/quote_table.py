@@ -44,9 +44,12 @@ def show(document: QuoteDocument, answer: QuoteAnswer, console: Console | None =
     _say(out, "Refunds 退款", _refunds(answer))
 
 
-def yuan(fen: int) -> str:
+_NUMBERS = {"Qty", "Goods", "To pay", "Fen", "Paid", "Shipping"}
+
+
+def _yuan(fen: int) -> str:
     """12345 as 123.45, by whole numbers only."""
-    return f"{'-' if fen < 0 else ''}{abs(fen) // 100:,}.{abs(fen) % 100:02}"
+    return f"{fen // 100:,}.{fen % 100:02}"
 
 
 def _say(out: Console, title: str, lines: Iterable[str]) -> None:
@@ -61,18 +64,18 @@ def _say(out: Console, title: str, lines: Iterable[str]) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for column in columns:
-        numeric = column.endswith("¥") or column == "Qty 数量"
+        numeric = column in _NUMBERS
         table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
     return table
 
 
 def _lines(document: QuoteDocument, answer: QuoteAnswer) -> Table:
     promotions = {promotion.promotion_id: promotion for promotion in document.promotions}
-    title = f"Lines 订单行 ({answer.mode})"
-    table = _table(title, "Line", "SKU", "Qty 数量", "Goods ¥", "Off by 优惠 (who pays 承担方)", "To pay ¥")
+    title = f"Lines 订单行, {answer.mode}, amounts in fen 分"
+    table = _table(title, "Line", "SKU", "Qty", "Goods", "Off by 优惠, paid by 承担方", "To pay")
     for line in answer.lines:
         off = "\n".join(_discounts(line, promotions)) or "nothing"
-        goods, pay = yuan(line.goods_fen), yuan(line.pay_fen)
+        goods, pay = f"{line.goods_fen:,}", f"{line.pay_fen:,}"
         table.add_row(str(line.line_no), escape(line.sku), str(line.quantity), goods, escape(off), pay)
     return table
 
@@ -80,57 +83,48 @@ def _lines(document: QuoteDocument, answer: QuoteAnswer) -> Table:
 def _discounts(line: AnswerLine, promotions: dict[str, Promotion]) -> Iterable[str]:
     for share in line.discounts:
         promotion = promotions[share.promotion_id]
-        payers = " + ".join(f"{funder} {part}%" for funder, part in promotion.funding.items() if part)
-        yield f"{yuan(share.amount_fen)} {share.promotion_id} {promotion.level} ({payers})"
+        parts = {funder: part for funder, part in promotion.funding.items() if part}
+        payers = " + ".join(funder if part == 100 else f"{funder} {part}%" for funder, part in parts.items())
+        yield f"{share.amount_fen:,} {share.promotion_id} {promotion.level}, {payers}"
 
 
 def _sums(answer: QuoteAnswer) -> Table:
-    table = _table("Sums 合计", "What", "¥")
-    payers = ", ".join(f"{funder} {yuan(fen)}" for funder, fen in answer.funding_fen.items())
-    table.add_row("Goods 商品金额", yuan(answer.goods_fen))
-    table.add_row(f"Discounts 优惠 (paid by {payers})", yuan(-answer.discount_fen))
-    table.add_row("Shipping 运费", yuan(answer.shipping_fen))
-    table.add_row("[bold]Amount due 应付[/bold]", f"[bold]{yuan(answer.amount_due_fen)}[/bold]")
+    table = _table("Sums 合计", "What", "Fen")
+    payers = ", ".join(f"{funder} {fen:,}" for funder, fen in answer.funding_fen.items())
+    table.add_row("Goods 商品金额", f"{answer.goods_fen:,}")
+    table.add_row(f"Discounts 优惠, paid by {payers}", f"{-answer.discount_fen:,}")
+    table.add_row("Shipping 运费", f"{answer.shipping_fen:,}")
+    due = f"Amount due 应付 ({_yuan(answer.amount_due_fen)} yuan 元)"
+    table.add_row(f"[bold]{due}[/bold]", f"[bold]{answer.amount_due_fen:,}[/bold]")
     return table
 
 
 def _sub_orders(answer: QuoteAnswer) -> Table:
-    columns = (
-        "No",
-        "Merchant",
-        "Warehouse",
-        "Kind",
-        "Line × pieces",
-        "Paid ¥",
-        "Shipping ¥",
-        "Weight g",
-        "Flags",
+    table = _table(
+        "Sub-orders to come 子订单", "No", "From", "Kind", "Line × pieces", "Paid", "Shipping", "Flags"
     )
-    table = _table("Sub-orders to come 子订单", *columns)
     for no, sub_order in enumerate(answer.sub_orders, 1):
         pieces = ", ".join(f"{line.line_no} × {line.quantity}" for line in sub_order.lines)
         table.add_row(
             str(no),
-            escape(sub_order.merchant),
-            escape(sub_order.warehouse or "none"),
+            escape(f"{sub_order.merchant}\n{sub_order.warehouse or 'no warehouse'}"),
             escape(_kind(sub_order)),
             pieces,
-            yuan(sub_order.pay_fen),
-            yuan(sub_order.shipping_fen),
-            str(sub_order.weight_g),
-            ", ".join(sub_order.flags),
+            f"{sub_order.pay_fen:,}",
+            f"{sub_order.shipping_fen:,}",
+            "\n".join(sub_order.flags),
         )
     return table
 
 
 def _kind(sub_order: AnswerSubOrder) -> str:
-    timing = "in stock" if sub_order.ships_from is None else f"ships from {sub_order.ships_from}"
-    return f"{sub_order.delivery_mode}, {sub_order.handling}, {timing}"
+    timing = "in stock" if sub_order.ships_from is None else f"from {sub_order.ships_from}"
+    return f"{sub_order.delivery_mode} {sub_order.handling}\n{timing}, {sub_order.weight_g} g"
 
 
 def _refunds(answer: QuoteAnswer) -> Iterable[str]:
     for no, refund in enumerate(answer.refunds, 1):
         # Said first: the buyer must know it before agreeing.
         for kept in refund.gifts_kept:
-            yield f"{no}: the gift {kept.sku} of {kept.promotion_id} can't come back: {yuan(kept.value_fen)} is taken off"
-        yield f"{no}: pays back {yuan(refund.amount_fen)}, {yuan(refund.left_fen)} stays paid"
+            yield f"{no}: the gift {kept.sku} of {kept.promotion_id} can't come back: {kept.value_fen} is taken off"
+        yield f"{no}: pays back {refund.amount_fen}, {refund.left_fen} stays paid"
