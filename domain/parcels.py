@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -62,24 +61,22 @@ def pack(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> list[Parcel]:
         raise TooManyParcels
     alone = [Parcel({i: 1}, oversize=True) for i in big for _ in range(stacks[i][1])]
     rest = [i for i in range(len(stacks)) if i not in set(big)]
-    packed = _pack_fitting(tuple(stacks[i] for i in rest), caps)
-    parcels = [Parcel({rest[i]: count for i, count in parcel}) for parcel in packed]
+    packed = _pack_fitting([stacks[i] for i in rest], caps)
+    parcels = [Parcel({rest[i]: count for i, count in parcel.items()}) for parcel in packed]
     # The parcel with the first line comes first.
     return sorted(parcels + alone, key=lambda parcel: sorted(parcel.pieces.items()))
 
 
 _Packed = list[dict[int, int]]
-_Frozen = tuple[tuple[tuple[int, int], ...], ...]
 
 
-@lru_cache(maxsize=4096)  # the choice of warehouses asks for the same parcels again and again
-def _pack_fitting(stacks: tuple[tuple[Sizes, int], ...], caps: Sizes) -> _Frozen:
+def _pack_fitting(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> _Packed:
     # In one dimension every order is the same; in several, another one sometimes saves a parcel.
     best = min((_first_fit(stacks, order, caps) for order in _orders(stacks, caps)), key=len)
     pieces = sum(count for _, count in stacks)
     if pieces <= EXACT_UP_TO and len(best) > _at_least(stacks, caps):
         best = _Exact(stacks, caps, best).search()
-    return tuple(tuple(sorted(parcel.items())) for parcel in best)
+    return best
 
 
 def _at_least(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> int:

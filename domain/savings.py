@@ -1,7 +1,9 @@
 """What one promotion would take off one set of lines, before it is known whether it wins."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from domain.apportion import apportion
 from domain.promotion import AmountOff, BundlePrice, Discount, ItemPrice, PercentOff, PromotionBase
@@ -64,13 +66,18 @@ def _bundles(promotion: BundlePrice, lines: Eligible) -> list[int] | None:
     if sum(lines.pieces) < promotion.pieces:
         return None  # too few pieces is a threshold that is not reached
     runs = _by_price(lines)
-    low, high = 0, sum(lines.pieces) // promotion.pieces
-    while low < high:  # the last bundle that saves
-        middle = (low + high + 1) // 2
-        worth = _dearest(runs, middle * promotion.pieces) - _dearest(runs, (middle - 1) * promotion.pieces)
-        low, high = (middle, high) if worth > promotion.price_fen else (low, middle - 1)
-    bundled = _worth_by_line(runs, low * promotion.pieces, len(lines.worth))
-    return apportion(_capped(promotion, sum(bundled) - low * promotion.price_fen), bundled, lines.room)
+    ends = [0, *accumulate(pieces for _, _, pieces in runs)]
+    worths = [0, *accumulate(price * pieces for price, _, pieces in runs)]
+
+    def bundle(number: int) -> int:
+        """What the pieces of one bundle are worth."""
+        first, last = (number - 1) * promotion.pieces, number * promotion.pieces
+        return _dearest(runs, ends, worths, last) - _dearest(runs, ends, worths, first)
+
+    most = sum(lines.pieces) // promotion.pieces
+    saving = bisect_left(range(1, most + 1), True, key=lambda number: bundle(number) <= promotion.price_fen)
+    bundled = _worth_by_line(runs, saving * promotion.pieces, len(lines.worth))
+    return apportion(_capped(promotion, sum(bundled) - saving * promotion.price_fen), bundled, lines.room)
 
 
 _Run = tuple[int, int, int]  # price of a piece, index of its line, number of such pieces
@@ -84,8 +91,10 @@ def _by_price(lines: Eligible) -> list[_Run]:
     return sorted(runs, key=lambda run: (-run[0], run[1]))
 
 
-def _dearest(runs: Sequence[_Run], count: int) -> int:
-    return sum(_worth_by_line(runs, count, 1 + max(index for _, index, _ in runs)))
+def _dearest(runs: Sequence[_Run], ends: Sequence[int], worths: Sequence[int], count: int) -> int:
+    """What the `count` dearest pieces are worth."""
+    run = bisect_right(ends, count) - 1
+    return worths[run] + (runs[run][0] * (count - ends[run]) if run < len(runs) else 0)
 
 
 def _worth_by_line(runs: Sequence[_Run], count: int, lines: int) -> list[int]:

@@ -7,8 +7,9 @@ Placement = dict[int, int]
 """How many pieces each warehouse (by index) sends."""
 
 
+SEARCHED = 5
+"""Up to so many demands for one SKU, the ways to send them are searched (as far as `STEPS`); beyond, largest first."""
 STEPS = 400
-"""How far the ways to send several demands for one SKU are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class StockGroup:
     stock: list[int]
     whole: bool = False
     _filled: dict[int, list[Placement] | None] = field(default_factory=dict)
+    _stocked: dict[int, int] = field(default_factory=dict)
     _steps: int = 0
 
     def __post_init__(self) -> None:
@@ -67,11 +69,24 @@ class StockGroup:
         single = self.whole and len(self.members) == 1
         return self.useful if single else (tuple(self.wants), tuple(self.stock))
 
+    @property
+    def effort(self) -> int:
+        """About how much longer `suffices` takes than for a single demand."""
+        return len(self.members) * len(self.stock) if self.whole and len(self.members) > 1 else 1
+
     def suffices(self, chosen: int) -> bool:
         """Whether these warehouses (a bit each) can send everything."""
-        if self.whole and len(self.members) == 1:
+        if not self.whole:
+            return self._in_stock(chosen) >= sum(self.wants)
+        if len(self.members) == 1:
             return bool(self.useful & chosen)
         return self.fill(chosen) is not None
+
+    def _in_stock(self, chosen: int) -> int:
+        chosen &= self.useful
+        if chosen not in self._stocked:
+            self._stocked[chosen] = sum(stock for w, stock in enumerate(self.stock) if chosen >> w & 1)
+        return self._stocked[chosen]
 
     def gains(self, chosen: int, w: int) -> float:
         """How far a further warehouse helps, from 0 to 1."""
@@ -99,15 +114,31 @@ class StockGroup:
         return self._filled[chosen]
 
     def _whole(self, chosen: int) -> list[Placement] | None:
-        """Each demand out of one warehouse, with the fewest pieces moved as far as `STEPS` go."""
+        """Each demand out of one warehouse, with the fewest pieces moved; of many demands the first way that fits."""
         best: list[Placement] | None = None
+        left = [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]
+        if len(self.wants) > SEARCHED:
+            return self._largest_first(left)
         self._steps = STEPS
-        for placements in self._wholes(0, [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]):
+        for placements in self._wholes(0, left):
             if best is None or self.moved_in(placements) < self.moved_in(best):
                 best = placements
             if self.moved_in(best) == 0:
                 break
         return best
+
+    def _largest_first(self, left: list[int]) -> list[Placement] | None:
+        placements: list[Placement] = [{} for _ in self.wants]
+        for at in sorted(range(len(self.wants)), key=lambda at: -self.wants[at]):
+            want = self.wants[at]
+            enough = [w for w, stock in enumerate(left) if stock >= want]
+            if want and not enough:
+                return None
+            if want:
+                w = min(enough, key=lambda w: (w != self.preferred[at], left[w]))
+                placements[at] = {w: want}
+                left[w] -= want
+        return placements
 
     def _wholes(self, at: int, left: list[int]) -> Iterator[list[Placement]]:
         if at == len(self.wants):
@@ -144,28 +175,23 @@ class StockGroup:
     def _nearest(self, at: int, left: Sequence[int]) -> list[int]:
         return sorted(range(len(left)), key=lambda w: (w != self.preferred[at], w))
 
-    def options(self, most: int) -> list[list[Placement]]:
-        """Every way to send everything, or none when there are more than `most`."""
-        if len(self.wants) > 1 and not self.whole:
-            return [self._spread(self.useful) or []]
-        self._steps = most * len(self.wants) * len(self.stock)
-        ways = (
-            self._wholes(0, list(self.stock)) if self.whole else ([p] for p in self._ways(self.wants[0], 0))
-        )
-        found: list[list[Placement]] = []
-        for way in ways:
-            found.append(way)
-            if len(found) > most:
-                return []
-        return found
+    def ways(self) -> Iterator[list[Placement]]:
+        """The ways to send everything, what is preferred first."""
+        self._steps = STEPS * STEPS
+        if len(self.wants) > SEARCHED:
+            return iter([self.fill(self.useful) or []])
+        if self.whole:
+            return self._wholes(0, list(self.stock))
+        if len(self.wants) == 1:
+            return ([placement] for placement in self._mixtures(self.wants[0], 0))
+        return iter([self._spread(self.useful) or []])
 
-    def _ways(self, want: int, w: int) -> Iterator[Placement]:
+    def _mixtures(self, want: int, w: int) -> Iterator[Placement]:
         if w == len(self.stock):
             if want == 0:
                 yield {}
             return
-        if want > sum(self.stock[w:]):
-            return
-        for pieces in range(min(want, self.stock[w]), -1, -1):
-            for rest in self._ways(want - pieces, w + 1):
+        least = max(0, want - sum(self.stock[w + 1 :]))
+        for pieces in range(min(want, self.stock[w]), least - 1, -1):
+            for rest in self._mixtures(want - pieces, w + 1):
                 yield {w: pieces, **rest} if pieces else rest

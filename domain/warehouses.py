@@ -1,17 +1,23 @@
 """Which warehouse (仓库) sends what: as few as possible, then as few pieces as possible from another than preferred.
 
-Exact while the search stays within `NODES`; beyond, the best plan found by then, which starts from a greedy cover.
+Exact while the search stays within `CHECKS`; beyond, the best plan found by then, which starts from a greedy cover.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from itertools import product as combinations
+from math import prod
 
 from domain.stock_groups import Demand, Placement, StockGroup, grouped
 
-NODES = 4_000
+CHECKS = 200_000
 OPTIONS = 3_000
 """Plans tried one by one when the parcel limit makes the sub-orders of a plan differ from its warehouses."""
+TRIALS = 100
+WAYS = 8
+"""Changes tried to a plan that has more alternatives than that, and to one line of it."""
 
 Load = tuple[tuple[int, int], ...]  # what one warehouse sends: (index of the demand, pieces)
 CountParcels = Callable[[Load], int]
@@ -35,8 +41,8 @@ def plan_warehouses(
     cover = _Cover(groups, len(stocks)).search()
     placements = _joined(groups, [group.fill(cover) or [] for group in groups], len(demands))
     everything = tuple((i, sum(placement.values())) for i, placement in enumerate(placements) if placement)
-    if everything and len(_loads(placements)) > 1 and parcels(everything) > 1:
-        placements = _fewest_parcels(groups, placements, parcels, len(demands))
+    if everything and parcels(everything) > 1:
+        placements = _Parcelled(groups, parcels, placements).search()
     return WarehousePlan(placements, missing)
 
 
@@ -48,7 +54,8 @@ class _Cover:
         self.groups = groups
         self.needs = list({group.signature: group for group in groups}.values())
         self.warehouses = warehouses
-        self.nodes = NODES
+        self.checks = CHECKS
+        self.effort = 10 + sum(need.effort for need in self.needs)
         self.best = self._rated(self._greedy())
 
     def search(self) -> int:
@@ -71,13 +78,13 @@ class _Cover:
         return chosen
 
     def _branch(self, chosen: int, banned: int) -> None:
-        self.nodes -= 1
+        self.checks -= self.effort
         open_ = [need for need in self.needs if not need.suffices(chosen)]
         if not open_:
             self.best = min(self.best, self._rated(chosen))
             return
         least = chosen.bit_count() + _disjoint(open_, banned)
-        if self.nodes <= 0 or least > self.best[0] or (least == self.best[0] and self.best[1] == 0):
+        if self.checks <= 0 or least > self.best[0] or (least == self.best[0] and self.best[1] == 0):
             return
         if not all(need.suffices(~banned) for need in open_):
             return
@@ -116,29 +123,51 @@ def _loads(placements: Sequence[Placement]) -> dict[int, Load]:
     return loads
 
 
-def _fewest_parcels(
-    groups: Sequence[StockGroup], found: list[Placement], parcels: CountParcels, count: int
-) -> list[Placement]:
-    """Try every plan of a small order: which warehouse sends a line can decide how many parcels there are."""
+class _Parcelled:
+    """Where the parcel limit binds, which warehouse sends a line decides how many sub-orders there are.
 
-    def cost(placements: Sequence[Placement]) -> tuple[int, int]:
-        moved = sum(group.moved_in([placements[i] for i in group.members]) for group in groups)
-        return (sum(parcels(load) for load in _loads(placements).values()), moved)
+    Every plan of a small order is tried; of a larger one, another warehouse for one line after another."""
 
-    best, least = found, cost(found)
-    for filled in _every_plan(groups):
-        placements = _joined(groups, filled, count)
-        if (price := cost(placements)) < least:
-            best, least = placements, price
-    return best
+    def __init__(self, groups: Sequence[StockGroup], parcels: CountParcels, found: list[Placement]) -> None:
+        self.groups = groups
+        self.parcels = cache(parcels)
+        self.best = found
+        self.least = self._cost(found)
 
+    def search(self) -> list[Placement]:
+        options = self._all_options()
+        if options is not None:
+            for filled in combinations(*options):
+                self._try(_joined(self.groups, filled, len(self.best)))
+        else:
+            for placements in islice(self._neighbours(), TRIALS):
+                self._try(placements)
+        return self.best
 
-def _every_plan(groups: Sequence[StockGroup]) -> Iterator[Sequence[Sequence[Placement]]]:
-    options = []
-    total = 1
-    for group in groups:
-        options.append(group.options(OPTIONS))
-        total *= len(options[-1])
-        if total > OPTIONS or total == 0:
-            return
-    yield from combinations(*options)
+    def _all_options(self) -> list[list[list[Placement]]] | None:
+        """The ways to send each group, or None when they make more than `OPTIONS` plans."""
+        options: list[list[list[Placement]]] = []
+        for group in self.groups:
+            most = OPTIONS // prod(len(ways) for ways in options)
+            options.append(list(islice(group.ways(), most + 1)))
+            if len(options[-1]) > most:
+                return None
+        return options
+
+    def _cost(self, placements: Sequence[Placement]) -> tuple[int, int]:
+        moved = sum(group.moved_in([placements[i] for i in group.members]) for group in self.groups)
+        return (sum(self.parcels(load) for load in _loads(placements).values()), moved)
+
+    def _try(self, placements: list[Placement]) -> None:
+        if (cost := self._cost(placements)) < self.least:
+            self.best, self.least = placements, cost
+
+    def _neighbours(self) -> Iterator[list[Placement]]:
+        """A few other ways for each group in turn, the nearest first, from the best plan so far."""
+        for group in self.groups:
+            for way in islice(group.ways(), WAYS):
+                placements = list(self.best)
+                for i, placement in zip(group.members, way, strict=True):
+                    placements[i] = placement
+                if placements != self.best:
+                    yield placements

@@ -1,5 +1,7 @@
 """Parcels are within the limits, and as few as they can be."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from tests.domain.quote.build import Doc, ask, document, line, product
 from tests.domain.quote.oracle import fewest_parcels
 
 
-def parcel_doc(count: int, limit: Doc, **size: int) -> Doc:
+def parcel_doc(count: int, limit: Doc, **size: Any) -> Doc:
     return {"lines": [line(1, "A", count)], "catalog": [product("A", 1000, **size)], "parcel_limit": limit}
 
 
