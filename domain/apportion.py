@@ -9,8 +9,9 @@ from collections.abc import Sequence
 def apportion(amount: int, weights: Sequence[int], rooms: Sequence[int] | None = None) -> list[int]:
     """Share `amount` in proportion to `weights` by largest remainder; ties go to the earlier one.
 
-    No share exceeds its room (by default its weight). What is cut off there is shared out in the same way among
-    those that have room; what fits nowhere is not given. So the shares add up to `amount`, or to all the room there is.
+    No share exceeds its room (by default its weight). What is cut off there is shared out in the same way
+    among those that have room; what fits nowhere is not given. So the shares add up to `amount`, or to all
+    the room there is.
     """
     limits = weights if rooms is None else rooms
     if amount < 0 or min(weights, default=0) < 0 or min(limits, default=0) < 0 or len(limits) != len(weights):

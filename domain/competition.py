@@ -1,4 +1,5 @@
-"""Which promotion of a level wins: the one that saves most, then the one that ends first, then the smaller id."""
+"""Which promotion of a level wins: the one that saves most, then the one that ends first, then the smaller
+id."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The live promotions of one level with the lines (by index) that each may take off, and the amounts there."""
+    """The live promotions of one level with the lines (by index) that each may take off, and the amounts
+    there."""
 
     discounts: Sequence[tuple[Discount, Sequence[int]]]
     gifts: Sequence[tuple[Gift, Sequence[int]]]
@@ -106,8 +108,9 @@ def _one_gift(contest: Contest, verdict: Verdict) -> None:
 
 
 def one_per_line(contest: Contest) -> Verdict:
-    """One discount and one gift for each line. A line counts only for the promotion it takes: towards its threshold,
-    its bundle and its cap. Where a winner then no longer applies, it is out, and its lines choose again."""
+    """One discount and one gift for each line. A line counts only for the promotion it takes: towards its
+    threshold, its bundle and its cap. Where a winner then no longer applies, it is out, and its lines choose
+    again."""
     verdict = Verdict()
     first = {p.promotion_id: contest.savings(p, lines) for p, lines in contest.discounts}
     alive = [p for p, _ in contest.discounts if any((first[p.promotion_id] or {}).values())]

@@ -13,7 +13,8 @@ Grams = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class FreightTemplate(Document):
-    """First weight and fee (首重), each further weight begun and fee (续重), free (包邮) from an amount of goods on.
+    """First weight and fee (首重), each further weight begun and fee (续重), free (包邮) from an amount of
+    goods on.
 
     Without a warehouse it holds for every warehouse of the merchant that has no template of its own."""
 
@@ -46,7 +47,8 @@ class Consignment:
 def freight_fen(consignments: Iterable[Consignment], templates: Iterable[FreightTemplate]) -> int:
     """The shipping of an order: one fee for each merchant's warehouse, however many parcels leave it.
 
-    A cut for the parcels' sake never costs the buyer a second first weight. A merchant with no template ships free."""
+    A cut for the parcels' sake never costs the buyer a second first weight. A merchant with no template ships
+    free."""
     by_place = {(template.merchant, template.warehouse): template for template in templates}
     totals: dict[tuple[str, str], tuple[int, int]] = {}
     for sent in consignments:

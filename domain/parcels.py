@@ -44,14 +44,16 @@ class TooManyParcels(ValueError):
 
 @dataclass(slots=True)
 class Parcel:
-    """How many pieces of each stack (by its index) lie in it; one that is too big for any parcel lies alone."""
+    """How many pieces of each stack (by its index) lie in it; one that is too big for any parcel lies
+    alone."""
 
     pieces: dict[int, int] = field(default_factory=dict)
     oversize: bool = False
 
 
 def pack(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> list[Parcel]:
-    """Pack stacks of equal pieces (sizes, count) into as few parcels as possible, each within all the caps."""
+    """Pack stacks of equal pieces (sizes, count) into as few parcels as possible, each within all the
+    caps."""
     if not caps:
         return [Parcel({i: count for i, (_, count) in enumerate(stacks)})]
     big = [
@@ -85,7 +87,8 @@ def _at_least(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> int:
 
 
 def _orders(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> Iterator[list[int]]:
-    """Biggest first, by the dimension a piece fills most; in several dimensions, by their sum and each of them too."""
+    """Biggest first, by the dimension a piece fills most; in several dimensions, by their sum and each of
+    them too."""
     filled = [[s / cap for s, cap in zip(sizes, caps, strict=True)] for sizes, _ in stacks]
     yield sorted(range(len(stacks)), key=lambda i: -max(filled[i]))
     if len(caps) > 1:

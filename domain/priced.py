@@ -1,4 +1,5 @@
-"""A priced cart: what each line pays, which promotion took what from it, who funds it, and why it was that one."""
+"""A priced cart: what each line pays, which promotion took what from it, who funds it, and why it was that
+one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class Win:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A priced cart, lines in the order of their numbers, promotions not applied in the order they were given."""
+    """A priced cart, lines in the order of their numbers, promotions not applied in the order they were
+    given."""
 
     lines: Sequence[PricedLine]
     gifts: Sequence[GivenGift]

@@ -1,4 +1,5 @@
-"""What an order costs: the five levels one after another, and for every promotion why it did or did not apply.
+"""What an order costs: the five levels one after another, and for every promotion why it did or did not
+apply.
 
 Pure: the same cart, catalog, promotions and time give the same price, in a quote and at placement alike.
 """
@@ -181,7 +182,8 @@ class _Amounts:
 
 
 def _legs(award: Award) -> dict[int, dict[Funder, int]]:
-    """Who pays for each line's share: the whole discount is cut by the funding once, so no rounding favours a side."""
+    """Who pays for each line's share: the whole discount is cut by the funding once, so no rounding favours a
+    side."""
     shares = list(award.savings.values())
     percents = award.promotion.funding
     merchants = apportion(sum(shares), list(percents.values()), [sum(shares)] * len(percents))[0]
@@ -208,7 +210,8 @@ _ORDER = list(Reason)
 
 
 def _first_that_holds(found: Sequence[Reason | None]) -> Reason:
-    """A threshold reached in one merchant's part of the cart is reached: the reason there is the one that counts."""
+    """A threshold reached in one merchant's part of the cart is reached: the reason there is the one that
+    counts."""
     reasons = [reason for reason in found if reason is not None]
     reached = [reason for reason in reasons if reason is not Reason.THRESHOLD_NOT_REACHED]
     return min(reached or reasons, key=_ORDER.index)

@@ -40,7 +40,8 @@ class DeliveryMode(StrEnum):
 
 
 class Product(Document):
-    """One SKU (商品) as the catalog describes it. `ships_from` is a presale's (预售) ship date; without, it is in stock."""
+    """One SKU (商品) as the catalog describes it. `ships_from` is a presale's (预售) ship date; without, it
+    is in stock."""
 
     sku: Name
     merchant: Name

@@ -1,4 +1,5 @@
-"""Promotions (优惠) as a merchandiser writes them: five levels, five kinds, each kind with its own keys and no other."""
+"""Promotions (优惠) as a merchandiser writes them: five levels, five kinds, each kind with its own keys and
+no other."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,7 +46,8 @@ class Funder(StrEnum):
 
 
 def wrong(at: str, problem: str) -> PydanticCustomError:
-    """A rule that spans several keys is broken; `at` is the path, below the model, that the reader should change."""
+    """A rule that spans several keys is broken; `at` is the path, below the model, that the reader should
+    change."""
     return PydanticCustomError("wrong", "{problem}", {"at": at, "problem": problem})
 
 

@@ -1,4 +1,5 @@
-"""What a cart would cost, how it would be split, and what refunds would pay back: the answer to a quote document.
+"""What a cart would cost, how it would be split, and what refunds would pay back: the answer to a quote
+document.
 
 The same pricing and splitting serve real orders; nothing here decides anything of its own.
 """
@@ -85,7 +86,8 @@ class AnswerRefund(Message):
 
 
 class QuoteAnswer(Message):
-    """The answer, in the form other programs read. `wins` explains it to people and is no part of the JSON."""
+    """The answer, in the form other programs read. `wins` explains it to people and is no part of the
+    JSON."""
 
     mode: PricingMode
     goods_fen: int

@@ -1,4 +1,5 @@
-"""The document that a quote is asked with: cart, catalog, promotions and warehouses in one, with no server behind it."""
+"""The document that a quote is asked with: cart, catalog, promotions and warehouses in one, with no server
+behind it."""
 
 from collections.abc import Hashable, Iterable
 from typing import Annotated, Any, Self
@@ -39,7 +40,8 @@ class RefundPieces(Document):
 
 
 class QuoteDocument(Document):
-    """What is to be priced, split and, as before shipping, refunded. It is consistent by the time it exists."""
+    """What is to be priced, split and, as before shipping, refunded. It is consistent by the time it
+    exists."""
 
     mode: PricingMode = PricingMode.PARALLEL
     split_timing: SplitTiming = SplitTiming.AFTER_PAYMENT
@@ -95,7 +97,7 @@ class QuoteDocument(Document):
             if line.preferred_warehouse is not None and line.preferred_warehouse not in own:
                 raise wrong(
                     f"lines[{i}].preferred_warehouse",
-                    f"{line.preferred_warehouse!r} is no warehouse of {merchant!r}; name one of its own, or null",
+                    f"{line.preferred_warehouse!r} is no warehouse of {merchant!r}; name its own",
                 )
         for i, promotion in enumerate(self.promotions):
             if isinstance(promotion, Gift) and promotion.gift_sku not in products:
@@ -140,7 +142,7 @@ class QuoteDocument(Document):
                 if part.quantity > left[part.line_no]:
                     raise wrong(
                         f"{place}.quantity",
-                        f"{part.quantity} is more than the {left[part.line_no]} left of line {part.line_no}; ask for less",
+                        f"{part.quantity} is more than the {left[part.line_no]} left; ask for less",
                     )
                 left[part.line_no] -= part.quantity
 

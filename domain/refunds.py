@@ -1,4 +1,5 @@
-"""What a refund (退款) pays back: the worth of the next units, as they were paid for, whatever went back before.
+"""What a refund (退款) pays back: the worth of the next units, as they were paid for, whatever went back
+before.
 
 A `Claim` is what one refund takes from: a line before the split, a sub-order's range of its units after.
 """
@@ -72,7 +73,8 @@ def _reversed(line: PricedLine, first: int, last: int) -> dict[Funder, int]:
 
 @dataclass(frozen=True, slots=True)
 class KeptGift:
-    """A gift that should come back and can't: its value is taken off. Said before the buyer agrees to the refund."""
+    """A gift that should come back and can't: its value is taken off. Said before the buyer agrees to the
+    refund."""
 
     gift: GivenGift
     value_fen: int
@@ -80,7 +82,8 @@ class KeptGift:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefund:
-    """One refund of an order that has not shipped: `amount_fen` is paid back, `left_fen` of the amount due stays paid."""
+    """One refund of an order that has not shipped: `amount_fen` is paid back, `left_fen` of the amount due
+    stays paid."""
 
     lines: Sequence[LineRefund]
     shipping_fen: int
@@ -126,7 +129,8 @@ class OrderRefunds:
         return shipping
 
     def _gifts_due(self) -> tuple[list[GivenGift], list[KeptGift]]:
-        """A gift goes back with the last piece of the lines it was given for: as with shares, nothing is re-tested."""
+        """A gift goes back with the last piece of the lines it was given for: as with shares, nothing is
+        re-tested."""
         due = [
             gift for gift in self._gifts if not any(self._claims[line_no].left for line_no in gift.given_for)
         ]

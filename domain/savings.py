@@ -13,8 +13,8 @@ from domain.promotion import AmountOff, BundlePrice, Discount, ItemPrice, Percen
 class Eligible:
     """The lines in a promotion's scope, in the order of their numbers.
 
-    `worth` is what thresholds and percentages are taken of: list prices at ITEM, then what earlier levels left
-    (PROGRESSIVE) or the base (PARALLEL). `room` is what each line still has to pay."""
+    `worth` is what thresholds and percentages are taken of: list prices at ITEM, then what earlier levels
+    left (PROGRESSIVE) or the base (PARALLEL). `room` is what each line still has to pay."""
 
     worth: Sequence[int]
     room: Sequence[int]
@@ -31,7 +31,8 @@ def times_reached(promotion: PromotionBase, lines: Eligible) -> int:
 
 
 def saves(promotion: Discount, lines: Eligible) -> list[int] | None:
-    """What each line would save; None when the threshold is not reached. Never more than a line has to pay."""
+    """What each line would save; None when the threshold is not reached. Never more than a line has to
+    pay."""
     times = times_reached(promotion, lines)
     if times == 0:
         return None
@@ -62,7 +63,8 @@ def _item_price(promotion: ItemPrice, lines: Eligible) -> list[int]:
 
 
 def _bundles(promotion: BundlePrice, lines: Eligible) -> list[int] | None:
-    """The dearest pieces first, as many full bundles as save: each next bundle is worth no more than the last."""
+    """The dearest pieces first, as many full bundles as save: each next bundle is worth no more than the
+    last."""
     if sum(lines.pieces) < promotion.pieces:
         return None  # too few pieces is a threshold that is not reached
     runs = _by_price(lines)

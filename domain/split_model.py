@@ -45,7 +45,8 @@ class OrderedLine:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the split depends on beside the lines. A merchant with no warehouse here has one, with enough of everything."""
+    """What the split depends on beside the lines. A merchant with no warehouse here has one, with enough of
+    everything."""
 
     warehouses: Sequence[Warehouse] = ()
     parcel_limit: ParcelLimit = field(default_factory=ParcelLimit)

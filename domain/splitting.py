@@ -1,8 +1,8 @@
 """Cutting an order into sub-orders (拆单), so that each has one value of each of the six keys.
 
-`RULES` is the list of keys in their order. A platform reorders it, or puts a rule of its own in, here or by handing
-another list to `split`; nothing else knows the keys. A plain key is `cut_by("name", key)`; what is cut by amounts
-(warehouses, parcels) is a function from a part to the parts it becomes.
+`RULES` is the list of keys in their order. A platform reorders it, or puts a rule of its own in, here or by
+handing another list to `split`; nothing else knows the keys. A plain key is `cut_by("name", key)`; what is
+cut by amounts (warehouses, parcels) is a function from a part to the parts it becomes.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -58,7 +58,8 @@ def handling_group(product: Product, places: Places) -> str:
 
 
 def by_warehouse(part: Part, places: Places) -> list[Part]:
-    """The fewest warehouses, then the fewest pieces moved; back-orders by themselves. Virtual goods have none."""
+    """The fewest warehouses, then the fewest pieces moved; back-orders by themselves. Virtual goods have
+    none."""
     parts = []
     for merchant, pieces in _apart(part, _sender).items():
         sites = [site for site in places.warehouses if site.merchant == merchant]
@@ -148,8 +149,8 @@ def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
 
 
 def _share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[SubOrder]:
-    """Among the physical ones by what was paid for them. It never gets lost: where nothing was paid, they share alike;
-    where nothing is physical, all do."""
+    """Among the physical ones by what was paid for them. It never gets lost: where nothing was paid, they
+    share alike; where nothing is physical, all do."""
     physical = [sub_order.is_physical for sub_order in sub_orders]
     bearers = physical if any(physical) else [True] * len(sub_orders)
     weights = [s.pay_fen if bears else 0 for s, bears in zip(sub_orders, bearers, strict=True)]

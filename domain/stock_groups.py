@@ -8,7 +8,8 @@ Placement = dict[int, int]
 
 
 SEARCHED = 5
-"""Up to so many demands for one SKU, the ways to send them are searched (as far as `STEPS`); beyond, largest first."""
+"""Up to so many demands for one SKU, the ways to send them are searched (as far as `STEPS`); beyond, largest
+first."""
 STEPS = 400
 
 
@@ -24,7 +25,8 @@ class Demand:
 def grouped(
     demands: Sequence[Demand], stocks: Sequence[dict[str, int]]
 ) -> tuple[list["StockGroup"], list[int]]:
-    """The demands by SKU, each cut to what there is in all; what is missing falls to the last demands (gifts)."""
+    """The demands by SKU, each cut to what there is in all; what is missing falls to the last demands
+    (gifts)."""
     by_sku: dict[str, list[int]] = {}
     for i, demand in enumerate(demands):
         by_sku.setdefault(demand.sku, []).append(i)
@@ -114,7 +116,8 @@ class StockGroup:
         return self._filled[chosen]
 
     def _whole(self, chosen: int) -> list[Placement] | None:
-        """Each demand out of one warehouse, with the fewest pieces moved; of many demands the first way that fits."""
+        """Each demand out of one warehouse, with the fewest pieces moved; of many demands the first way that
+        fits."""
         best: list[Placement] | None = None
         left = [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]
         if len(self.wants) > SEARCHED:

@@ -92,7 +92,8 @@ def _inside(place: str, part: str | int) -> str:
 
 
 def _first(error: ValidationError, raw: Any) -> BadInput:
-    """The first error, but an unknown key before all: it is often the cause of the others (a misspelled name)."""
+    """The first error, but an unknown key before all: it is often the cause of the others (a misspelled
+    name)."""
     found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")[0]
     place = _place(found["loc"], raw, found["type"])
     context = found.get("ctx", {})
@@ -104,7 +105,8 @@ def _first(error: ValidationError, raw: Any) -> BadInput:
 
 
 def _place(loc: tuple[int | str, ...], raw: Any, error: str) -> str:
-    """Like `lines[0].quantity`. pydantic also names the branch of a union, which is no part of the document."""
+    """Like `lines[0].quantity`. pydantic also names the branch of a union, which is no part of the
+    document."""
     place = ""
     for i, part in enumerate(loc):
         if isinstance(part, int):

@@ -1,6 +1,8 @@
-"""Which warehouse (仓库) sends what: as few as possible, then as few pieces as possible from another than preferred.
+"""Which warehouse (仓库) sends what: as few as possible, then as few pieces as possible from another than
+preferred.
 
-Exact while the search stays within `CHECKS`; beyond, the best plan found by then, which starts from a greedy cover.
+Exact while the search stays within `CHECKS`; beyond, the best plan found by then, which starts from a greedy
+cover.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +38,8 @@ def plan_warehouses(
 ) -> WarehousePlan:
     """Cover the demands with as few sub-orders, then as few moved pieces, as possible.
 
-    A demand is spread over warehouses only when no single one has enough; what no warehouse has is missing."""
+    A demand is spread over warehouses only when no single one has enough; what no warehouse has is
+    missing."""
     groups, missing = grouped(demands, stocks)
     cover = _Cover(groups, len(stocks)).search()
     placements = _joined(groups, [group.fill(cover) or [] for group in groups], len(demands))

@@ -15,7 +15,8 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 def run(file: str, as_json: bool) -> int:
-    """Answer the document in `file` on standard output; the exit status. Bad input is one line on standard error."""
+    """Answer the document in `file` on standard output; the exit status. Bad input is one line on standard
+    error."""
     try:
         document = read_quote_document(_read(file))
         answer = quote(document)

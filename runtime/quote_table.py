@@ -1,4 +1,5 @@
-"""A quote as a merchandiser reads it: what each line costs, who takes what off, who pays for it, what will be sent."""
+"""A quote as a merchandiser reads it: what each line costs, who takes what off, who pays for it, what will be
+sent."""
 
 from collections.abc import Iterable
 
@@ -126,5 +127,6 @@ def _refunds(answer: QuoteAnswer) -> Iterable[str]:
     for no, refund in enumerate(answer.refunds, 1):
         # Said first: the buyer must know it before agreeing.
         for kept in refund.gifts_kept:
-            yield f"{no}: the gift {kept.sku} of {kept.promotion_id} can't come back: {kept.value_fen} is taken off"
+            gift = f"{kept.sku} of {kept.promotion_id}"
+            yield f"{no}: the gift {gift} can't come back: {kept.value_fen} is taken off"
         yield f"{no}: pays back {refund.amount_fen}, {refund.left_fen} stays paid"

@@ -90,7 +90,8 @@ def timed(doc: Doc, times: int) -> float:
 
 
 def against_the_optimum(cases: int) -> tuple[float, float, int]:
-    """Sub-orders found by sub-orders needed: the mean and worst ratio, and how often more pieces moved than needed."""
+    """Sub-orders found by sub-orders needed: the mean and worst ratio, and how often more pieces moved than
+    needed."""
     ratios, moves = [], 0
     for seed in range(cases):
         case = small_case(seed)
@@ -104,13 +105,10 @@ def against_the_optimum(cases: int) -> tuple[float, float, int]:
 def main() -> None:
     print(f"3 lines, 5 promotions: {timed(small(), 300):.2f} ms")
     for merchants in (1, 4):
-        print(
-            f"200 lines, 100 promotions, 20 warehouses of {merchants} merchants: {timed(large(merchants), 9):.0f} ms"
-        )
+        spent = timed(large(merchants), 9)
+        print(f"200 lines, 100 promotions, 20 warehouses of {merchants} merchants: {spent:.0f} ms")
     mean, worst, moves = against_the_optimum(1000)
-    print(
-        f"sub-orders against the optimum, 1000 cases: mean {mean:.4f}, worst {worst:.2f}; more moved in {moves}"
-    )
+    print(f"sub-orders by the optimum, 1000 cases: mean {mean:.4f}, worst {worst:.2f}; more moved in {moves}")
 
 
 if __name__ == "__main__":

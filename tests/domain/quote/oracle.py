@@ -8,7 +8,8 @@ Size = tuple[int, ...]
 
 
 def fewest_parcels(pieces: Sequence[Size], caps: Size) -> int:
-    """The least number of parcels for pieces that each fit alone: over all subsets, by dynamic programming."""
+    """The least number of parcels for pieces that each fit alone: over all subsets, by dynamic
+    programming."""
     n = len(pieces)
     totals = [(0,) * len(caps)] * (1 << n)
     for mask in range(1, 1 << n):
@@ -55,9 +56,11 @@ def _spreads(quantity: int, stock: Sequence[int]) -> Iterator[tuple[int, ...]]:
 def fewest_sub_orders(
     demands: Sequence[tuple[int, Size, int | None]], stocks: Sequence[Sequence[int]], caps: Size
 ) -> tuple[int, int]:
-    """Over every plan: the fewest sub-orders, then the fewest pieces moved. One SKU to a line, enough of each in all.
+    """Over every plan: the fewest sub-orders, then the fewest pieces moved. One SKU to a line, enough of each
+    in all.
 
-    A demand is (quantity, size of a piece, preferred warehouse); `stocks[w][i]` is what warehouse w has for line i."""
+    A demand is (quantity, size of a piece, preferred warehouse); `stocks[w][i]` is what warehouse w has for
+    line i."""
     ways = [
         list(_spreads(quantity, [stock[i] for stock in stocks])) for i, (quantity, _, _) in enumerate(demands)
     ]

@@ -1,5 +1,7 @@
 """Shares add up, and so do the units of a line."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +67,7 @@ def test_the_worked_units() -> None:
 def test_adjoining_slices_add_up(total: int, n: int, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=5)))
     edges = [0, *cuts, n]
-    parts = [slice_worth(total, n, a + 1, b) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [slice_worth(total, n, a + 1, b) for a, b in pairwise(edges)]
     assert sum(parts) == total
     assert slice_worth(total, n, 1, n) == sum(unit_worth(total, n, i) for i in range(1, n + 1))
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.parcels import Parcel, TooManyParcels, pack
-from tests.domain.quote.build import Doc, ask, document, line, product
+from tests.domain.quote.build import Doc, ask, line, product
 from tests.domain.quote.oracle import fewest_parcels
 
 

@@ -102,7 +102,8 @@ Case = tuple[list[tuple[int, tuple[int], int | None]], list[list[int]], tuple[in
 
 
 def small_case(seed: int) -> Case:
-    """Up to 4 warehouses and 5 lines, everything in stock somewhere; half of them with a parcel limit that binds."""
+    """Up to 4 warehouses and 5 lines, everything in stock somewhere; half of them with a parcel limit that
+    binds."""
     rng = random.Random(seed)
     warehouses, lines = rng.randint(2, 4), rng.randint(1, 5)
     demands = [
