@@ -1,7 +1,7 @@
 """Which promotion of a level wins: the one that saves most, then the one that ends first, then the smaller
 id."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -114,15 +114,16 @@ def one_per_line(contest: Contest) -> Verdict:
     verdict = Verdict()
     first = {p.promotion_id: contest.savings(p, lines) for p, lines in contest.discounts}
     alive = [p for p, _ in contest.discounts if any((first[p.promotion_id] or {}).values())]
+    settled: dict[str, Savings] = {}
     while True:
         choices = _choose(alive, first)
         settled = {p.promotion_id: _on(contest, p, choices) for p in alive}
-        failed = {
-            p.promotion_id for p in alive if _won(p, choices) and not any(settled[p.promotion_id].values())
-        }
+        failed = {id_ for id_, savings in settled.items() if not any(savings.values())}
+        failed.intersection_update(p.promotion_id for p in choices.values())
         if not failed:
             break
-        alive = [p for p in alive if p.promotion_id not in failed]
+        out = _out(failed, {id_: first[id_] or {} for id_ in failed}, choices)
+        alive = [p for p in alive if p.promotion_id not in out]
     for promotion in alive:
         savings = settled[promotion.promotion_id]
         if any(savings.values()):
@@ -133,11 +134,21 @@ def one_per_line(contest: Contest) -> Verdict:
     return verdict
 
 
+def _out(
+    failed: set[str], claims: Mapping[str, Iterable[int]], choices: Mapping[int, PromotionBase]
+) -> set[str]:
+    """Those that fail because of promotions that stand. Who fails because of one that fails too gets its lines
+    back when that one is out; only from a ring of such is one put out."""
+    takers = {id_: {choices[line].promotion_id for line in claims[id_]} for id_ in failed}
+    return {id_ for id_ in failed if takers[id_] & failed <= {id_}} or {max(failed)}
+
+
 def _choose(alive: Sequence[Discount], first: dict[str, Savings | None]) -> dict[int, Discount]:
     choices: dict[int, tuple[int, Discount]] = {}
     for promotion in sorted(alive, key=lambda p: p.precedence):
         for line, saved in (first[promotion.promotion_id] or {}).items():
-            if saved > choices.get(line, (-1, promotion))[0]:  # a line that saves 0 still counts towards it
+            # Also a line that would save 0 counts towards the threshold.
+            if saved > choices.get(line, (-1, promotion))[0]:
                 choices[line] = (saved, promotion)
     return {line: promotion for line, (_, promotion) in choices.items()}
 
@@ -194,6 +205,7 @@ def _gift_per_line(contest: Contest, verdict: Verdict) -> None:
         if not failed:
             verdict.gifts += [(gift, lines) for gift, lines in won if lines]
             break
-        alive = [entry for entry in alive if entry[0].promotion_id not in failed]
+        out = _out(failed, {gift.promotion_id: lines for gift, lines in alive}, choices)
+        alive = [entry for entry in alive if entry[0].promotion_id not in out]
     for gift, _ in verdict.gifts:
         verdict.fates[gift.promotion_id] = None

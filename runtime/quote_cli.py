@@ -32,12 +32,15 @@ def run(file: str, as_json: bool) -> int:
 
 def _read(file: str) -> bytes:
     try:
-        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as source:
-            text = source.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BadInput(
-            repr(file), f"can't be read ({error.strerror}); name a readable file, or - for input"
-        ) from None
+        if file == "-":
+            text = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(file).open("rb") as source:
+                text = source.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # a ValueError: no file has a name with a null byte
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = f"can't be read ({reason}); name a readable file, or - for standard input"
+        raise BadInput(repr(file), problem) from None
     if len(text) > MAX_BYTES:
         raise BadInput(repr(file), f"is larger than {MAX_BYTES >> 20} MiB; ask for less at once")
     return text

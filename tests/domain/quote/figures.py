@@ -28,43 +28,38 @@ def large(merchants: int, seed: int = 1) -> Doc:
     """200 lines, 100 promotions, 20 warehouses."""
     rng = random.Random(seed)
     skus = [f"s{i}" for i in range(200)]
-    names = [f"m{i}" for i in range(merchants)]
-    catalog = [
-        product(
-            sku,
-            rng.randint(100, 90000),
-            names[i % merchants],
-            weight_g=rng.randint(10, 3000),
-            volume_cm3=rng.randint(10, 9000),
-        )
-        for i, sku in enumerate(skus)
-    ]
     levels = ["ITEM", "SHOP", "SHOP_COUPON", "CROSS_SHOP", "PLATFORM_COUPON"]
     promotions = [_any_promotion(rng, f"p{i}", levels[i % 5], skus) for i in range(100)]
     return {
-        "lines": [
-            line(
-                i,
-                sku,
-                rng.randint(1, 3),
-                preferred_warehouse=f"w{rng.randrange(20 // merchants) * merchants + (i - 1) % merchants}",
-            )
-            for i, sku in enumerate(skus, 1)
-        ],
-        "catalog": catalog,
+        "lines": [_any_line(rng, i, sku, merchants) for i, sku in enumerate(skus, 1)],
+        "catalog": [_any_product(rng, sku, f"m{i % merchants}") for i, sku in enumerate(skus)],
         "promotions": promotions,
         "coupons": [p["promotion_id"] for p in promotions if p["level"].endswith("COUPON")],
         "warehouses": [
             {
                 "warehouse": f"w{w}",
-                "merchant": names[w % merchants],
-                "stock": {sku: rng.choice([0, 0, 1, 2, 3, 9]) for sku in skus},
+                "merchant": f"m{w % merchants}",
+                "stock": {s: _any_stock(rng) for s in skus},
             }
             for w in range(20)
         ],
         "parcel_limit": {"weight_g": 30000, "volume_cm3": 120000},
         "shipping_fen": 5000,
     }
+
+
+def _any_line(rng: random.Random, line_no: int, sku: str, merchants: int) -> Doc:
+    home = rng.randrange(20 // merchants) * merchants + (line_no - 1) % merchants
+    return line(line_no, sku, rng.randint(1, 3), preferred_warehouse=f"w{home}")
+
+
+def _any_product(rng: random.Random, sku: str, merchant: str) -> Doc:
+    size = {"weight_g": rng.randint(10, 3000), "volume_cm3": rng.randint(10, 9000)}
+    return product(sku, rng.randint(100, 90000), merchant, **size)
+
+
+def _any_stock(rng: random.Random) -> int:
+    return rng.choice([0, 0, 1, 2, 3, 9])
 
 
 def _any_promotion(rng: random.Random, id_: str, level: str, skus: list[str]) -> Doc:

@@ -75,7 +75,13 @@ def test_parcels_hold_every_piece_within_every_limit(
     assert_packed(list(stacks), (weight, volume), pack(stacks, (weight, volume)))
 
 
-few = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=9)
+def test_first_fit_alone_would_need_a_third_parcel() -> None:
+    assert len(pack([((4,), 2), ((3,), 4)], (10,))) == 2
+    # Beyond twelve pieces first fit is all there is, and stays within its bound.
+    assert len(pack([((4,), 6), ((3,), 12)], (10,))) == 7
+
+
+few = st.lists(st.tuples(st.integers(5, 30), st.integers(0, 30)), min_size=4, max_size=9)
 
 
 @given(few)
