@@ -137,8 +137,8 @@ def one_per_line(contest: Contest) -> Verdict:
 def _out(
     failed: set[str], claims: Mapping[str, Iterable[int]], choices: Mapping[int, PromotionBase]
 ) -> set[str]:
-    """Those that fail because of promotions that stand. Who fails because of one that fails too gets its lines
-    back when that one is out; only from a ring of such is one put out."""
+    """Those that fail because of promotions that stand. Who fails because of one that fails too gets its
+    lines back when that one is out; only from a ring of such is one put out."""
     takers = {id_: {choices[line].promotion_id for line in claims[id_]} for id_ in failed}
     return {id_ for id_ in failed if takers[id_] & failed <= {id_}} or {max(failed)}
 

@@ -116,11 +116,10 @@ class StockGroup:
         return self._filled[chosen]
 
     def _whole(self, chosen: int) -> list[Placement] | None:
-        """Each demand out of one warehouse, with the fewest pieces moved; of many demands the first way that
-        fits."""
+        """Each demand out of one warehouse, with the fewest pieces moved; of many the first way found."""
         best: list[Placement] | None = None
         left = [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]
-        if len(self.wants) > SEARCHED:
+        if not 1 < len(self.wants) <= SEARCHED:
             return self._largest_first(left)
         self._steps = STEPS
         for placements in self._wholes(0, left):
