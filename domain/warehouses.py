@@ -14,10 +14,10 @@ from math import prod
 
 from domain.stock_groups import Demand, Placement, StockGroup, grouped
 
-CHECKS = 200_000
+CHECKS = 100_000
 OPTIONS = 3_000
 """Plans tried one by one when the parcel limit makes the sub-orders of a plan differ from its warehouses."""
-TRIALS = 100
+TRIALS = 60
 WAYS = 8
 """Changes tried to a plan that has more alternatives than that, and to one line of it."""
 
