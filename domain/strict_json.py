@@ -1,0 +1,170 @@
+"""Reading a document that people or other programs wrote: one error, which names the place and the remedy."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.base import Document
+
+D = TypeVar("D", bound=Document)
+
+
+class BadInput(ValueError):
+    """What is wrong where, and what to do about it."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place = place
+        self.problem = problem
+
+
+def read_document(model: type[D], text: str | bytes) -> D:
+    """Check a JSON text against a model. NaN, duplicate keys and booleans as numbers are refused."""
+    raw = _load(text)
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise _first(error, raw) from None
+
+
+def _load(text: str | bytes) -> Any:
+    # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
+    try:
+        raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
+        flaw = _flaw(raw)
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it"
+        ) from None
+    except UnicodeDecodeError:
+        raise BadInput("the document", "is not UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise BadInput("the document", "is nested too deeply; write it as the form says") from None
+    except ValueError:
+        raise BadInput("the document", "holds a number of thousands of digits; shorten it") from None
+    if flaw is not None:
+        raise flaw
+    return raw
+
+
+class _NotANumber(str):
+    """NaN or an infinity, which Python's reader would let pass."""
+
+
+class _Twice(dict[str, Any]):
+    """An object with a key that stands twice in it."""
+
+    key: str
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    keys = [key for key, _ in pairs]
+    twice = _Twice(found)
+    twice.key = next(key for i, key in enumerate(keys) if key in keys[:i])
+    return twice
+
+
+def _flaw(raw: Any, place: str = "") -> BadInput | None:
+    """The first of those in the document."""
+    if isinstance(raw, _Twice):
+        return BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
+    if isinstance(raw, _NotANumber):
+        return BadInput(place or "the document", f"{raw} is not a number; write a whole number")
+    parts: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(raw, dict):
+        parts = raw.items()
+    elif isinstance(raw, list):
+        parts = enumerate(raw)
+    return next((flaw for key, value in parts if (flaw := _flaw(value, _inside(place, key)))), None)
+
+
+def _inside(place: str, part: str | int) -> str:
+    if isinstance(part, int):
+        return f"{place}[{part}]"
+    return f"{place}.{_spoken(part)}" if place else _spoken(part)
+
+
+def _first(error: ValidationError, raw: Any) -> BadInput:
+    """The first error, but an unknown key before all: it is often the cause of the others (a misspelled
+    name)."""
+    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")[0]
+    place = _place(found["loc"], raw, found["type"])
+    context = found.get("ctx", {})
+    if found["type"] == "wrong":
+        return BadInput(f"{place}.{context['at']}" if place else context["at"], context["problem"])
+    if found["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        place = _inside(place, str(context["discriminator"]).strip("'"))
+    return BadInput(place or "the document", _problem(found))
+
+
+def _place(loc: tuple[int | str, ...], raw: Any, error: str) -> str:
+    """Like `lines[0].quantity`. pydantic also names the branch of a union, which is no part of the
+    document."""
+    place = ""
+    for i, part in enumerate(loc):
+        if isinstance(part, int):
+            place = _inside(place, part)
+            raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
+        elif isinstance(raw, dict) and part in raw:
+            place = _inside(place, part)
+            raw = raw[part]
+        elif error == "missing" and i == len(loc) - 1:
+            place = _inside(place, part)
+    return place
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _spoken(key: str) -> str:
+    """A key as it can stand in one line of an error."""
+    shown = key if len(key) <= 80 else key[:77] + "..."
+    return shown if shown.isprintable() else json.dumps(shown)
+
+
+_PROBLEMS = {
+    "extra_forbidden": "is not a key here; remove it or mend its name",
+    "missing": "is missing; add it",
+    "int_type": "must be a whole number; write it without quotes or fractions",
+    "int_from_float": "must be a whole number; write it without a fraction",
+    "date_type": "must be a date; write it like 2026-12-24",
+    "date_parsing": "must be a date; write it like 2026-12-24",
+    "date_from_datetime_parsing": "must be a date; write it like 2026-12-24",
+    "date_from_datetime_inexact": "must be a date; write it like 2026-12-24",
+    "bool_type": "must be true or false; write it without quotes",
+    "string_type": "must be text; write it in quotes",
+    "list_type": "must be a list; write it in [ ]",
+    "model_type": "must be an object; write it in {{ }}",
+    "model_attributes_type": "must be an object; write it in {{ }}",
+    "dict_type": "must be an object; write it in {{ }}",
+    "string_too_short": "is empty; write something",
+    "string_too_long": "is too long; write at most {max_length} characters",
+    "too_short": "has too few entries; write at least {min_length}",
+    "too_long": "has {actual_length} entries; write at most {max_length}",
+    "greater_than_equal": "{input} is too small; write a number of at least {ge}",
+    "less_than_equal": "{input} is too large; write a number of at most {le}",
+    "union_tag_invalid": "is unknown; write one of {tags}",
+    "union_tag_not_found": "is missing; add it",
+    "enum": "is unknown; write {expected}",
+    "literal_error": "is unknown; write {expected}",
+}
+
+
+def _problem(found: ErrorDetails) -> str:
+    template = _PROBLEMS.get(found["type"])
+    if template is not None:
+        context = found.get("ctx", {})
+        tags = ", ".join(re.findall(r"'(\w+)'", str(context.get("expected_tags", ""))))
+        return template.format(**context, input=_shown(found["input"]), tags=tags)
+    message = found["msg"].removeprefix("Value error, ")
+    spoken = f"{message[0].lower()}{message[1:]}"
+    return spoken if ";" in spoken else f"{spoken}; mend it"
