@@ -15,9 +15,7 @@ def apportion(amount: int, weights: Sequence[int], rooms: Sequence[int] | None =
     """
     limits = weights if rooms is None else rooms
     if amount < 0 or min(weights, default=0) < 0 or min(limits, default=0) < 0 or len(limits) != len(weights):
-        raise ValueError(
-            "amounts, weights and rooms are never negative, and there is one room for each weight"
-        )
+        raise ValueError("amounts, weights and rooms are never negative, and there is one room for each weight")
     shares = [0] * len(weights)
     while amount > 0:
         open_ = [i for i, weight in enumerate(weights) if weight > 0 and shares[i] < limits[i]]

@@ -134,9 +134,7 @@ def one_per_line(contest: Contest) -> Verdict:
     return verdict
 
 
-def _out(
-    failed: set[str], claims: Mapping[str, Iterable[int]], choices: Mapping[int, PromotionBase]
-) -> set[str]:
+def _out(failed: set[str], claims: Mapping[str, Iterable[int]], choices: Mapping[int, PromotionBase]) -> set[str]:
     """Those that fail because of promotions that stand. Who fails because of one that fails too gets its
     lines back when that one is out; only from a ring of such is one put out."""
     takers = {id_: {choices[line].promotion_id for line in claims[id_]} for id_ in failed}
@@ -167,9 +165,7 @@ def _rivals(
 ) -> dict[int | None, Rival]:
     """On each line the next best of those that were not out."""
     rivals: dict[int | None, Rival] = {}
-    others = [
-        (p.promotion_id, first[p.promotion_id] or {}) for p in sorted(alive, key=lambda p: p.precedence)
-    ]
+    others = [(p.promotion_id, first[p.promotion_id] or {}) for p in sorted(alive, key=lambda p: p.precedence)]
     for line in lines:
         ranked = [Rival(id_, savings.get(line, 0)) for id_, savings in others if id_ != winner.promotion_id]
         best = max(ranked, key=lambda rival: rival.saves_fen, default=None)

@@ -56,9 +56,7 @@ def pack(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> list[Parcel]:
     caps."""
     if not caps:
         return [Parcel({i: count for i, (_, count) in enumerate(stacks)})]
-    big = [
-        i for i, (sizes, _) in enumerate(stacks) if any(s > cap for s, cap in zip(sizes, caps, strict=True))
-    ]
+    big = [i for i, (sizes, _) in enumerate(stacks) if any(s > cap for s, cap in zip(sizes, caps, strict=True))]
     if sum(stacks[i][1] for i in big) > MAX_PARCELS:
         raise TooManyParcels
     alone = [Parcel({i: 1}, oversize=True) for i in big for _ in range(stacks[i][1])]
@@ -131,8 +129,7 @@ class _Exact:
         self.free: list[Sizes] = []
         self.held: list[list[int]] = []
         self.rest = [
-            tuple(sum(s[d] for s in self.sizes[i:]) for d in range(len(caps)))
-            for i in range(len(self.pieces) + 1)
+            tuple(sum(s[d] for s in self.sizes[i:]) for d in range(len(caps))) for i in range(len(self.pieces) + 1)
         ]
 
     def search(self) -> _Packed:

@@ -66,11 +66,7 @@ class Win:
 
     def __str__(self) -> str:
         saves = f"{self.where}: {self.promotion_id} saves {self.saves_fen}"
-        return (
-            saves
-            if self.next_id is None
-            else f"{saves}, {self.next_fen} would have been the next ({self.next_id})"
-        )
+        return saves if self.next_id is None else f"{saves}, {self.next_fen} would have been the next ({self.next_id})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,7 @@ class _Till:
 
     def _not_applied(self) -> list[tuple[str, Reason]]:
         fates = ((p.promotion_id, self.fates.get(p.promotion_id, [None])) for p in self.promotions)
-        return [
-            (promotion_id, _first_that_holds(found)) for promotion_id, found in fates if None not in found
-        ]
+        return [(promotion_id, _first_that_holds(found)) for promotion_id, found in fates if None not in found]
 
 
 @dataclass(frozen=True, slots=True)

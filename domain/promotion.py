@@ -72,9 +72,7 @@ class PromotionBase(Document):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.threshold_fen and self.threshold_pieces is not None:
-            raise wrong(
-                "threshold_pieces", "is a second threshold; keep threshold_fen or threshold_pieces, not both"
-            )
+            raise wrong("threshold_pieces", "is a second threshold; keep threshold_fen or threshold_pieces, not both")
         if self.funded_by is not None and sum(self.funded_by.values()) != 100:
             total = sum(self.funded_by.values())
             raise wrong("funded_by", f"adds up to {total}; let the shares add up to 100")
@@ -113,9 +111,7 @@ class ItemPrice(PromotionBase):
     @model_validator(mode="after")
     def _at_item_only(self) -> Self:
         if self.level is not Level.ITEM:
-            raise wrong(
-                "level", f"is {self.level}, but an ITEM_PRICE applies at ITEM only; use ITEM or another kind"
-            )
+            raise wrong("level", f"is {self.level}, but an ITEM_PRICE applies at ITEM only; use ITEM or another kind")
         return self
 
 

@@ -142,9 +142,7 @@ def price_document(document: QuoteDocument) -> Priced:
 def split_document(document: QuoteDocument, priced: Priced) -> list[SubOrder]:
     """The sub-orders of a document's priced cart."""
     preferred = {line.line_no: line.preferred_warehouse for line in document.lines}
-    bought = [
-        OrderedLine(p.line_no, p.quantity, p.pay_fen, p.product, preferred[p.line_no]) for p in priced.lines
-    ]
+    bought = [OrderedLine(p.line_no, p.quantity, p.pay_fen, p.product, preferred[p.line_no]) for p in priced.lines]
     gifts = [OrderedLine(gift.line_no, gift.quantity, 0, gift.product) for gift in priced.gifts]
     try:
         return split(bought + gifts, document.places, document.shipping_fen)
@@ -161,9 +159,7 @@ def _lines(priced: Priced) -> list[AnswerLine]:
             quantity=line.quantity,
             goods_fen=line.goods_fen,
             pay_fen=line.pay_fen,
-            discounts=[
-                DiscountShare(promotion_id=s.promotion_id, amount_fen=s.amount_fen) for s in line.shares
-            ],
+            discounts=[DiscountShare(promotion_id=s.promotion_id, amount_fen=s.amount_fen) for s in line.shares],
         )
         for line in priced.lines
     ]
@@ -196,13 +192,8 @@ def _refunds(document: QuoteDocument, priced: Priced) -> list[AnswerRefund]:
 
 
 def _refund(refund: OrderRefund) -> AnswerRefund:
-    return AnswerRefund(
-        amount_fen=refund.amount_fen, left_fen=refund.left_fen, gifts_kept=_kept(refund.gifts_kept)
-    )
+    return AnswerRefund(amount_fen=refund.amount_fen, left_fen=refund.left_fen, gifts_kept=_kept(refund.gifts_kept))
 
 
 def _kept(gifts: Sequence[KeptGift]) -> list[GiftKept]:
-    return [
-        GiftKept(promotion_id=k.gift.promotion_id, sku=k.gift.product.sku, value_fen=k.value_fen)
-        for k in gifts
-    ]
+    return [GiftKept(promotion_id=k.gift.promotion_id, sku=k.gift.product.sku, value_fen=k.value_fen) for k in gifts]

@@ -89,9 +89,7 @@ class QuoteDocument(Document):
         sites = {(site.merchant, site.warehouse) for site in self.warehouses}
         for i, line in enumerate(self.lines):
             if line.sku not in products:
-                raise wrong(
-                    f"lines[{i}].sku", f"{line.sku!r} is not in the catalog; add it there or mend the name"
-                )
+                raise wrong(f"lines[{i}].sku", f"{line.sku!r} is not in the catalog; add it there or mend the name")
             merchant = products[line.sku].merchant
             own = {name for owner, name in sites if owner == merchant} or {merchant}
             if line.preferred_warehouse is not None and line.preferred_warehouse not in own:
@@ -110,9 +108,7 @@ class QuoteDocument(Document):
         levels = {promotion.promotion_id: promotion.level for promotion in self.promotions}
         for i, coupon in enumerate(self.coupons):
             if coupon not in levels:
-                raise wrong(
-                    f"coupons[{i}]", f"{coupon!r} is not among the promotions; add it there or mend the name"
-                )
+                raise wrong(f"coupons[{i}]", f"{coupon!r} is not among the promotions; add it there or mend the name")
             if levels[coupon] not in COUPON_LEVELS:
                 raise wrong(
                     f"coupons[{i}]",
@@ -136,9 +132,7 @@ class QuoteDocument(Document):
             for i, part in enumerate(refund):
                 place = f"refunds[{r}][{i}]"
                 if part.line_no not in left:
-                    raise wrong(
-                        f"{place}.line_no", f"there is no line {part.line_no}; name a line of the document"
-                    )
+                    raise wrong(f"{place}.line_no", f"there is no line {part.line_no}; name a line of the document")
                 if part.quantity > left[part.line_no]:
                     raise wrong(
                         f"{place}.quantity",

@@ -131,8 +131,6 @@ class OrderRefunds:
     def _gifts_due(self) -> tuple[list[GivenGift], list[KeptGift]]:
         """A gift goes back with the last piece of the lines it was given for: as with shares, nothing is
         re-tested."""
-        due = [
-            gift for gift in self._gifts if not any(self._claims[line_no].left for line_no in gift.given_for)
-        ]
+        due = [gift for gift in self._gifts if not any(self._claims[line_no].left for line_no in gift.given_for)]
         self._gifts = [gift for gift in self._gifts if gift not in due]
         return [g for g in due if g.returnable], [KeptGift(g, g.value_fen) for g in due if not g.returnable]

@@ -56,8 +56,7 @@ def _capped(promotion: Discount, off: int) -> int:
 
 def _item_price(promotion: ItemPrice, lines: Eligible) -> list[int]:
     own = [
-        max(0, worth - promotion.price_fen * pieces)
-        for worth, pieces in zip(lines.worth, lines.pieces, strict=True)
+        max(0, worth - promotion.price_fen * pieces) for worth, pieces in zip(lines.worth, lines.pieces, strict=True)
     ]
     return apportion(_capped(promotion, sum(own)), own)
 

@@ -52,9 +52,7 @@ def _apart(part: Part, key: Callable[[Product], K]) -> dict[K, list[Pieces]]:
 
 def handling_group(product: Product, places: Places) -> str:
     """The group of a handling class: its own name, or the names of those that share a parcel."""
-    return next(
-        ("+".join(group) for group in places.handling_groups if product.handling in group), product.handling
-    )
+    return next(("+".join(group) for group in places.handling_groups if product.handling in group), product.handling)
 
 
 def by_warehouse(part: Part, places: Places) -> list[Part]:
@@ -156,6 +154,4 @@ def _share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[S
     weights = [s.pay_fen if bears else 0 for s, bears in zip(sub_orders, bearers, strict=True)]
     weights = weights if any(weights) else [int(bears) for bears in bearers]
     shares = apportion(shipping_fen, weights, [shipping_fen] * len(weights))
-    return [
-        replace(sub_order, shipping_fen=share) for sub_order, share in zip(sub_orders, shares, strict=True)
-    ]
+    return [replace(sub_order, shipping_fen=share) for sub_order, share in zip(sub_orders, shares, strict=True)]

@@ -22,9 +22,7 @@ class Demand:
     preferred: int | None = None
 
 
-def grouped(
-    demands: Sequence[Demand], stocks: Sequence[dict[str, int]]
-) -> tuple[list["StockGroup"], list[int]]:
+def grouped(demands: Sequence[Demand], stocks: Sequence[dict[str, int]]) -> tuple[list["StockGroup"], list[int]]:
     """The demands by SKU, each cut to what there is in all; what is missing falls to the last demands
     (gifts)."""
     by_sku: dict[str, list[int]] = {}

@@ -37,9 +37,7 @@ def _load(text: str | bytes) -> Any:
         raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
         flaw = _flaw(raw)
     except json.JSONDecodeError as error:
-        raise BadInput(
-            f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it"
-        ) from None
+        raise BadInput(f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it") from None
     except UnicodeDecodeError:
         raise BadInput("the document", "is not UTF-8; save it as UTF-8") from None
     except RecursionError:

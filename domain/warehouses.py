@@ -72,9 +72,7 @@ class _Cover:
     def _greedy(self) -> int:
         chosen = 0
         while open_ := [need for need in self.needs if not need.suffices(chosen)]:
-            chosen |= 1 << max(
-                range(self.warehouses), key=lambda w: (sum(n.gains(chosen, w) for n in open_), -w)
-            )
+            chosen |= 1 << max(range(self.warehouses), key=lambda w: (sum(n.gains(chosen, w) for n in open_), -w))
         for w in reversed(range(self.warehouses)):
             if all(need.suffices(chosen & ~(1 << w)) for need in self.needs):
                 chosen &= ~(1 << w)
@@ -108,9 +106,7 @@ def _disjoint(needs: Sequence[StockGroup], banned: int) -> int:
     return count
 
 
-def _joined(
-    groups: Sequence[StockGroup], filled: Sequence[Sequence[Placement]], count: int
-) -> list[Placement]:
+def _joined(groups: Sequence[StockGroup], filled: Sequence[Sequence[Placement]], count: int) -> list[Placement]:
     placements: list[Placement] = [{} for _ in range(count)]
     for group, found in zip(groups, filled, strict=True):
         for i, placement in zip(group.members, found, strict=True):

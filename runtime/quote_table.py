@@ -101,9 +101,7 @@ def _sums(answer: QuoteAnswer) -> Table:
 
 
 def _sub_orders(answer: QuoteAnswer) -> Table:
-    table = _table(
-        "Sub-orders to come 子订单", "No", "From", "Kind", "Line × pieces", "Paid", "Shipping", "Flags"
-    )
+    table = _table("Sub-orders to come 子订单", "No", "From", "Kind", "Line × pieces", "Paid", "Shipping", "Flags")
     for no, sub_order in enumerate(answer.sub_orders, 1):
         pieces = ", ".join(f"{line.line_no} × {line.quantity}" for line in sub_order.lines)
         table.add_row(

@@ -4,8 +4,7 @@ import inspect
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from unittest.mock import create_autospec
+from typing import Any, cast
 from urllib.parse import unquote
 
 import pytest
@@ -111,7 +110,7 @@ def test_every_command_is_told() -> None:
 def test_every_route_is_told() -> None:
     page = (ROOT / "docs/http.md").read_text()
     settings = GatewaySettings(jwt_key=SecretStr("k" * 32), webhook_secret=SecretStr("s" * 24))
-    document = create_app(create_autospec(Front, instance=True), settings).openapi()
+    document = create_app(cast(Front, None), settings).openapi()
     for path, methods in document["paths"].items():
         for method in methods:
             assert f"| {method.upper()} | `{path}` |" in page

@@ -19,9 +19,7 @@ def test_json_is_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == json.loads((DATA / "example-answer.json").read_text())
 
 
-def test_a_dash_reads_standard_input(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(EXAMPLE.read_bytes())))
     assert run("-", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["amount_due_fen"] == 16000
@@ -41,9 +39,7 @@ def test_a_file_that_is_not_there_is_bad_input(tmp_path: Path, capsys: pytest.Ca
     assert "can't be read" in capsys.readouterr().err
 
 
-def test_the_table_tells_a_merchandiser_the_whole_story(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_tells_a_merchandiser_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doc = json.loads(EXAMPLE.read_text())
     shared = {"level": "SHOP", "threshold_fen": 0, "issued_under": "PARALLEL"}
     doc["promotions"] += [

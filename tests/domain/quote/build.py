@@ -24,9 +24,7 @@ def off(promotion_id: str, level: str, threshold_fen: int, off_fen: int, **more:
     return promotion(promotion_id, level, "AMOUNT_OFF", threshold_fen=threshold_fen, off_fen=off_fen, **more)
 
 
-def document(
-    prices: list[int], promotions: list[Doc], quantities: list[int] | None = None, **more: Any
-) -> Doc:
+def document(prices: list[int], promotions: list[Doc], quantities: list[int] | None = None, **more: Any) -> Doc:
     """One line for each price, numbered from 1, with SKUs A, B, C…"""
     skus = [chr(ord("A") + i) for i in range(len(prices))]
     counts = quantities or [1] * len(prices)
@@ -45,8 +43,7 @@ def ask(doc: Doc) -> QuoteAnswer:
 def shares(answer: QuoteAnswer, promotion_id: str) -> list[int]:
     """What a promotion takes off each line."""
     return [
-        sum(share.amount_fen for share in line.discounts if share.promotion_id == promotion_id)
-        for line in answer.lines
+        sum(share.amount_fen for share in line.discounts if share.promotion_id == promotion_id) for line in answer.lines
     ]
 
 

@@ -39,9 +39,7 @@ def promotions(draw: st.DrawFn, promotion_id: str, skus: list[str], issued_under
         "issued_under": issued_under,
     }
     if draw(st.booleans()):
-        promotion |= draw(
-            st.sampled_from([{"threshold_fen": 500}, {"threshold_fen": 3000}, {"threshold_pieces": 2}])
-        )
+        promotion |= draw(st.sampled_from([{"threshold_fen": 500}, {"threshold_fen": 3000}, {"threshold_pieces": 2}]))
     share = draw(st.none() | st.integers(0, 100))
     if share is not None:
         promotion["funded_by"] = {"MERCHANT": share, "PLATFORM": 100 - share}

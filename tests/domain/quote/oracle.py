@@ -61,9 +61,7 @@ def fewest_sub_orders(
 
     A demand is (quantity, size of a piece, preferred warehouse); `stocks[w][i]` is what warehouse w has for
     line i."""
-    ways = [
-        list(_spreads(quantity, [stock[i] for stock in stocks])) for i, (quantity, _, _) in enumerate(demands)
-    ]
+    ways = [list(_spreads(quantity, [stock[i] for stock in stocks])) for i, (quantity, _, _) in enumerate(demands)]
     best = (10**9, 0)
     packed: dict[tuple[int, ...], int] = {}
     for plan in cartesian(*ways):
@@ -72,9 +70,7 @@ def fewest_sub_orders(
             load = tuple(way[w] for way in plan)
             if load not in packed:
                 packed[load] = (
-                    parcels_of([(d[1], n) for d, n in zip(demands, load, strict=True)], caps)
-                    if any(load)
-                    else 0
+                    parcels_of([(d[1], n) for d, n in zip(demands, load, strict=True)], caps) if any(load) else 0
                 )
             count += packed[load]
         for (quantity, _, preferred), way in zip(demands, plan, strict=True):

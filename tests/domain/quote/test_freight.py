@@ -25,9 +25,7 @@ def test_freight_is_free_from_the_amount_on(goods: int, fee: int) -> None:
     assert TEMPLATE.fee_fen(1, goods) == fee
 
 
-def sent(
-    merchant: str = "m1", warehouse: str | None = "w1", weight: int = 600, goods: int = 5000
-) -> Consignment:
+def sent(merchant: str = "m1", warehouse: str | None = "w1", weight: int = 600, goods: int = 5000) -> Consignment:
     return Consignment(merchant, warehouse, weight, goods)
 
 

@@ -52,9 +52,7 @@ def test_an_order_has_at_most_99_sub_orders() -> None:
         pack([((200,), 1_000_000)], (150,))
 
 
-def assert_packed(
-    stacks: list[tuple[tuple[int, ...], int]], caps: tuple[int, ...], parcels: list[Parcel]
-) -> None:
+def assert_packed(stacks: list[tuple[tuple[int, ...], int]], caps: tuple[int, ...], parcels: list[Parcel]) -> None:
     for i, (_, count) in enumerate(stacks):
         assert sum(parcel.pieces.get(i, 0) for parcel in parcels) == count
     for parcel in parcels:
@@ -94,9 +92,7 @@ def test_small_orders_have_as_few_parcels_as_the_exact_solver_finds(pieces: list
 @given(st.lists(st.integers(10, 45), min_size=12, max_size=12))
 @settings(deadline=None, max_examples=15)  # the solver goes through 3^12 subsets each time
 def test_twelve_pieces_are_still_packed_exactly(pieces: list[int]) -> None:
-    assert len(pack([((size,), 1) for size in pieces], (60,))) == fewest_parcels(
-        [(size,) for size in pieces], (60,)
-    )
+    assert len(pack([((size,), 1) for size in pieces], (60,))) == fewest_parcels([(size,) for size in pieces], (60,))
 
 
 @given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=6), min_size=4, max_size=10))

@@ -32,10 +32,7 @@ def test_a_threshold_of_pieces_is_reached_at_the_piece_and_repeats(pieces: int, 
 
 @pytest.mark.parametrize(("price", "off_fen"), [(9999, 1000), (10000, 1500), (20000, 1500)])
 def test_max_off_caps_the_repeats_and_all(price: int, off_fen: int) -> None:
-    assert (
-        ask(document([price], [off("p", "SHOP", 5000, 1000, repeat=True, max_off_fen=1500)])).discount_fen
-        == off_fen
-    )
+    assert ask(document([price], [off("p", "SHOP", 5000, 1000, repeat=True, max_off_fen=1500)])).discount_fen == off_fen
 
 
 @pytest.mark.parametrize(
@@ -74,9 +71,7 @@ def test_only_in_parallel_a_percentage_is_of_the_base(mode: str, discount: int) 
 @pytest.mark.parametrize("mode", ["PROGRESSIVE", "PARALLEL"])
 def test_the_base_is_what_item_level_left(mode: str) -> None:
     item = promotion("i", "ITEM", "ITEM_PRICE", price_fen=8000)
-    answer = ask(
-        document([10000], [item, off("p", "SHOP", 8001, 100), off("q", "CROSS_SHOP", 8000, 10)], mode=mode)
-    )
+    answer = ask(document([10000], [item, off("p", "SHOP", 8001, 100), off("q", "CROSS_SHOP", 8000, 10)], mode=mode))
     assert (answer.amount_due_fen, reasons(answer)) == (7990, {"p": "THRESHOLD_NOT_REACHED"})
 
 
@@ -127,9 +122,7 @@ def test_the_winner_saves_most_after_the_cap() -> None:
     ],
 )
 def test_ties_go_to_what_ends_first_then_to_the_smaller_id_as_text(ends: dict[str, str], winner: str) -> None:
-    promos = [
-        off(id_, "SHOP", 0, 100, **({"ends_at": ends[id_]} if id_ in ends else {})) for id_ in ("p9", "p10")
-    ]
+    promos = [off(id_, "SHOP", 0, 100, **({"ends_at": ends[id_]} if id_ in ends else {})) for id_ in ("p9", "p10")]
     assert shares(ask(document([1000], promos)), winner) == [100]
 
 
@@ -141,9 +134,7 @@ def test_the_quote_explains_which_one_won() -> None:
 
 
 def test_a_shop_promotion_without_a_merchant_applies_to_each_by_itself() -> None:
-    doc = document(
-        [1000, 600, 500], [off("p", "SHOP", 1000, 100), off("c", "SHOP_COUPON", 1000, 10)], coupons=["c"]
-    )
+    doc = document([1000, 600, 500], [off("p", "SHOP", 1000, 100), off("c", "SHOP_COUPON", 1000, 10)], coupons=["c"])
     doc["catalog"][0]["merchant"] = "m2"
     answer = ask(doc)
     assert sum(shares(answer, "p")) == 200
@@ -237,9 +228,7 @@ def test_funding_is_cut_once_for_the_whole_discount() -> None:
     assert ask(document([1000, 1000, 1000], [promo])).funding_fen == {"MERCHANT": 120, "PLATFORM": 179}
 
 
-@pytest.mark.parametrize(
-    ("scope", "expected"), [({"skus": ["A"]}, [10, 0]), ({"categories": ["toys"]}, [0, 10])]
-)
+@pytest.mark.parametrize(("scope", "expected"), [({"skus": ["A"]}, [10, 0]), ({"categories": ["toys"]}, [0, 10])])
 def test_a_promotion_takes_nothing_outside_its_scope(scope: dict[str, Any], expected: list[int]) -> None:
     doc = document([100, 100], [off("p", "CROSS_SHOP", 0, 10, **scope)])
     doc["catalog"][1]["category"] = "toys"

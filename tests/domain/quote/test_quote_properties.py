@@ -35,10 +35,7 @@ def test_max_off_holds_wherever_a_promotion_applies(doc: Doc) -> None:
     answer = ask(doc)
     for promo in doc["promotions"]:
         taken = sum(
-            s.amount_fen
-            for line in answer.lines
-            for s in line.discounts
-            if s.promotion_id == promo["promotion_id"]
+            s.amount_fen for line in answer.lines for s in line.discounts if s.promotion_id == promo["promotion_id"]
         )
         merchants = 2 if promo["level"] in ("SHOP", "SHOP_COUPON") else 1
         assert promo.get("max_off_fen") is None or taken <= merchants * promo["max_off_fen"]
@@ -49,16 +46,13 @@ def test_max_off_holds_wherever_a_promotion_applies(doc: Doc) -> None:
 def test_every_promotion_in_scope_applies_or_says_why_not(doc: Doc) -> None:
     answer = ask(doc)
     refused = {entry.promotion_id for entry in answer.not_applied}
-    applied = {s.promotion_id for line in answer.lines for s in line.discounts} | {
-        g.promotion_id for g in answer.gifts
-    }
+    applied = {s.promotion_id for line in answer.lines for s in line.discounts} | {g.promotion_id for g in answer.gifts}
     assert not refused & applied
     products = {entry["sku"]: entry for entry in doc["catalog"]}
     in_cart = [products[entry["sku"]] for entry in doc["lines"]]
     for promo in doc["promotions"]:
         in_scope = any(
-            promo["merchant"] in (None, p["merchant"])
-            and (promo["skus"] is None or p["sku"] in promo["skus"])
+            promo["merchant"] in (None, p["merchant"]) and (promo["skus"] is None or p["sku"] in promo["skus"])
             for p in in_cart
         )
         assert (promo["promotion_id"] in refused | applied) == in_scope
@@ -68,9 +62,7 @@ def test_every_promotion_in_scope_applies_or_says_why_not(doc: Doc) -> None:
 @many
 def test_the_sub_orders_add_up_to_the_order(doc: Doc) -> None:
     answer = ask(doc)
-    wanted = {line.line_no: line.quantity for line in answer.lines} | {
-        g.line_no: g.quantity for g in answer.gifts
-    }
+    wanted = {line.line_no: line.quantity for line in answer.lines} | {g.line_no: g.quantity for g in answer.gifts}
     for line_no, quantity in wanted.items():
         assert quantity == sum(e.quantity for s in answer.sub_orders for e in s.lines if e.line_no == line_no)
     for line in answer.lines:

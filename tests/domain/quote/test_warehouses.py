@@ -83,16 +83,12 @@ def test_gifts_are_the_first_to_wait() -> None:
 
 def test_the_choice_of_warehouses_counts_parcels() -> None:
     # Two warehouses are enough (w1, w2), but then five parcels are not: w3 pairs what they would send alone.
-    catalog = [
-        product(sku, 100, weight_g=g) for sku, g in zip("ABCDEF", (60, 60, 60, 60, 40, 40), strict=True)
-    ]
+    catalog = [product(sku, 100, weight_g=g) for sku, g in zip("ABCDEF", (60, 60, 60, 60, 40, 40), strict=True)]
     stocks = {"w1": "ABC", "w2": "DEF", "w3": "CF"}
     doc = {
         "lines": [line(i, sku) for i, sku in enumerate("ABCDEF", 1)],
         "catalog": catalog,
-        "warehouses": [
-            {"warehouse": w, "merchant": "m1", "stock": dict.fromkeys(s, 1)} for w, s in stocks.items()
-        ],
+        "warehouses": [{"warehouse": w, "merchant": "m1", "stock": dict.fromkeys(s, 1)} for w, s in stocks.items()],
         "parcel_limit": {"weight_g": 100},
     }
     assert len(sent(doc)) == 4
@@ -106,10 +102,7 @@ def small_case(seed: int) -> Case:
     binds."""
     rng = random.Random(seed)
     warehouses, lines = rng.randint(2, 4), rng.randint(1, 5)
-    demands = [
-        (rng.randint(1, 3), (rng.randint(5, 60),), rng.choice([None, *range(warehouses)]))
-        for _ in range(lines)
-    ]
+    demands = [(rng.randint(1, 3), (rng.randint(5, 60),), rng.choice([None, *range(warehouses)])) for _ in range(lines)]
     stocks = [[rng.choice([0, 0, 1, 2, 3]) for _ in range(lines)] for _ in range(warehouses)]
     for i, (quantity, _, _) in enumerate(demands):
         short = quantity - sum(stock[i] for stock in stocks)
