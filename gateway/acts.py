@@ -21,6 +21,8 @@ from workflows import search
 
 WAIT = timedelta(seconds=8)
 LOOKS, BETWEEN_LOOKS_S = 10, 0.2
+# It is not there, or it is just ending (seen under a race of a shipment and a cancel).
+_NO_OPEN_RUN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
 class NoSuchOrder(Exception):
@@ -92,7 +94,7 @@ class Acts:
         except WorkflowUpdateFailedError as error:
             raise Unavailable(f"the run could not take it: {error.cause}; ask again") from error
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status not in _NO_OPEN_RUN:
                 raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
             return None
         return answer

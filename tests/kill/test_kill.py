@@ -10,11 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+from temporalio.client import Client
+
 from domain.order_number import parse
 from domain.risk import Decision
 from domain.status import CloseReason, Status
 from gateway.checkout import Accepted, Unavailable
-from tests.conftest import ROOT, open_shop
+from runtime.embedded import Postgres
+from store.engine import engine_for
+from tests.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
 from tests.shop import Person, Shop, T, until
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import suspicious
@@ -176,13 +181,27 @@ POINTS = [(life, point) for life, points in AFTER.items() for point in points] +
 GROUPS = 5  # each with a worker of its own: a kill sets back only the orders of its group
 
 
-async def test_killed_right_after_each_commit_every_effect_is_there_once(shop: Shop, tmp_path: Path) -> None:
+@pytest.fixture
+async def killers(postgres: Postgres, client: Client) -> AsyncIterator[Shop]:
+    """A shop with a database and a sandbox of its own, so that no worker but those to be killed has a hand in it."""
+    database = await a_database(postgres, "killed")
+    engine = engine_for(database)
+    async with (
+        a_webhook(engine) as url,
+        a_sandbox(url) as port,
+        open_shop(client, database, engine, port, "none") as shop,
+    ):
+        yield shop
+    await engine.dispose()
+
+
+async def test_killed_right_after_each_commit_every_effect_is_there_once(killers: Shop, tmp_path: Path) -> None:
     """Each life has one SIGKILL right after a commit (or, for calls that leave the house, also before the call)."""
     restarts: list[int] = []
     started = asyncio.get_running_loop().time()
 
     async def group(number: int) -> dict[str, object]:
-        async with mortal(shop, tmp_path, f"killed-{number}", restarts) as killed:
+        async with mortal(killers, tmp_path, f"killed-{number}", restarts) as killed:
             orders = [(life, Order(killed, tmp_path, point)) for life, point in POINTS[number::GROUPS]]
             ends = await asyncio.gather(*(life(order) for life, order in orders), return_exceptions=True)
             missed = {order.point: "was never reached" for _, order in orders if order.planned}
