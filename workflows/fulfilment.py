@@ -14,10 +14,8 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL, OUTSIDE, PAUSES
+    from activities.options import LOCAL, PAUSES
     from activities.orders import (
-        Closed,
-        CloseSubOrders,
         OrderActivities,
         RecordSplit,
         SplitDone,
@@ -25,14 +23,14 @@ with workflow.unsafe.imports_passed_through():
         SubOrderOf,
     )
     from activities.stock import StockActivities, StockOf
-    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, cancel_reason, closing_answer
+    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
     from domain.status import Answer, CloseReason, Status, fold
     from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently
-    from workflows.pay_back import bring_back
+    from workflows.pay_back import bring_back, close_sub_orders
     from workflows.sub_order import SubOrder
 
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
@@ -77,28 +75,13 @@ class Fulfilment:
         """Close every sub-order that is left, all or none, then give goods and money back. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
-        ask = CloseSubOrders(
-            order_no=self._no,
-            sub_order_no=None,
-            actor=cancel.actor,
-            reason=cancel_reason(cancel.actor),
-            note=cancel.note,
-            at=workflow.now(),
-        )
-        # Not a local activity: that this cancel was accepted must be on record before anything is closed, or a
-        # worker's death in between would leave closed sub-orders and nobody to pay for them.
-        closed: Closed = await patiently(
-            lambda: workflow.execute_activity_method(
-                OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **OUTSIDE
-            ),
-            topic="cancel",
-            board=self._board,
-        )
+        closed = await close_sub_orders(self._no, None, cancel, self._board)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
-        self.close_reason = ask.reason
+        assert closed.reason is not None
+        self.close_reason = closed.reason
         for number in closed.closed:
-            await self._tell_closed(number, ask.reason)
+            await self._tell_closed(number, closed.reason)
         self.unfinished.append(asyncio.create_task(bring_back(self._no, closed.pay_back, self._board)))
         return closing_answer(closed.reason, cancel.actor)
 

@@ -4,11 +4,36 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
-    from activities.orders import PayBack
+    from activities.orders import Closed, CloseSubOrders, OrderActivities, PayBack
     from activities.payment import MakeRefund, PaymentActivities
     from activities.stock import Restock, StockActivities
+    from domain.acts import Cancel, cancel_reason
     from workflows.board import Board
     from workflows.patience import patiently
+
+
+async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Cancel, board: Board) -> Closed:
+    """Close one sub-order, or (None) every one that is left, all or none. The database decides between this and a
+    shipment that comes at the same moment.
+
+    Not a local activity: that the cancel was accepted must be on record before anything is closed, or a worker's
+    death in between would leave closed sub-orders and nobody to pay for them.
+    """
+    ask = CloseSubOrders(
+        order_no=order_no,
+        sub_order_no=sub_order_no,
+        actor=cancel.actor,
+        reason=cancel_reason(cancel.actor),
+        note=cancel.note,
+        at=workflow.now(),
+    )
+    return await patiently(
+        lambda: workflow.execute_activity_method(
+            OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **OUTSIDE
+        ),
+        topic="cancel",
+        board=board,
+    )
 
 
 async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:

@@ -11,8 +11,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.merchant import HandOver, HandOverLine, MerchantActivities
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import (
-        Closed,
-        CloseSubOrders,
         OrderActivities,
         RecordDelivered,
         RecordReceived,
@@ -28,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
         Ship,
         SubOrderEnded,
         SubOrderNews,
-        cancel_reason,
         closing_answer,
     )
     from domain.order import StartSubOrder
@@ -36,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import search
     from workflows.board import Board
     from workflows.patience import Background, heeding_cancel, patiently, within
-    from workflows.pay_back import bring_back
+    from workflows.pay_back import bring_back, close_sub_orders
 
 
 @workflow.defn(name="SubOrder")
@@ -233,22 +230,7 @@ class SubOrder:
         return answer
 
     async def _close(self, cancel: Cancel) -> Answer:
-        ask = CloseSubOrders(
-            order_no=self._start.order_no,
-            sub_order_no=self._no,
-            actor=cancel.actor,
-            reason=cancel_reason(cancel.actor),
-            note=cancel.note,
-            at=workflow.now(),
-        )
-        # Not a local activity, for the same reason as in the order's run: first on record, then done.
-        closed: Closed = await patiently(
-            lambda: workflow.execute_activity_method(
-                OrderActivities.close_sub_orders, ask, summary="close this sub-order", **OUTSIDE
-            ),
-            topic="cancel",
-            board=self._board,
-        )
+        closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._board)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._close_reason = closed.reason
