@@ -13,19 +13,6 @@ from domain.precedence import CaptureOutcome
 from domain.status import Actor, Answer, CloseReason, Refused, Status
 
 
-class OrderOf(Message):
-    order_no: str
-
-
-class OrderFacts(Message):
-    """How far an order has come, for a run that starts over: all of it empty for one that is new."""
-
-    placement: Placement | None = None
-    merchants: list[str] = []  # noqa: RUF012  pydantic copies it
-    close_reason: CloseReason | None = None
-    split: bool = False
-
-
 class RecordOrder(Message):
     """Key: the order, step `place`."""
 
@@ -108,6 +95,20 @@ class Closed(Message):
     pay_back: PayBack = PayBack()
 
 
+class OrderOf(Message):
+    order_no: str
+
+
+class OrderFacts(Message):
+    """How far an order has come, for a run that starts over: all of it empty for one that is new."""
+
+    placement: Placement | None = None
+    merchants: list[str] = []  # noqa: RUF012  pydantic copies it
+    close_reason: CloseReason | None = None
+    split: bool = False
+    owed: PayBack | None = None  # what a cancel after the split has decided to give back
+
+
 class SubOrderOf(Message):
     sub_order_no: str
 
@@ -118,6 +119,7 @@ class SubOrderFacts(Message):
     status: Status
     delivered: bool
     close_reason: CloseReason | None = None
+    owed: PayBack | None = None  # what its own cancel has decided to give back
 
 
 class RecordShipped(Message):

@@ -43,7 +43,7 @@ from store.cashbox import decide_refund, keep_capture
 from store.journal import ORDERS, PROVIDER, post
 from store.keys import kept, once
 from store.notes import ALARM, NOTICE, note, tell
-from store.parcels import Parcels, forget_attention, lock_order, mark_stuck
+from store.parcels import Parcels, forget_attention, lock_order, mark_stuck, owed_by
 from store.tables import (
     attentions,
     order_lines,
@@ -76,6 +76,7 @@ class PostgresOrderBook(Parcels):
                 merchants=sorted(merchants),
                 close_reason=CloseReason(reason) if reason else None,
                 split=await _is_split(db, number),
+                owed=await owed_by(db, request.order_no),
             )
 
     async def record_order(self, request: RecordOrder) -> Placement:

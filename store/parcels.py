@@ -43,7 +43,7 @@ from domain.status import (
     status_of,
 )
 from store.cashbox import decide_refund
-from store.keys import once
+from store.keys import kept, once
 from store.notes import NOTICE, note, tell
 from store.tables import (
     attentions,
@@ -80,7 +80,8 @@ class Parcels:
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.connect() as db:
-            return _standing(await _sub_order(db, request.sub_order_no))
+            row = await _sub_order(db, request.sub_order_no)
+            return _standing(row, await owed_by(db, request.sub_order_no))
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.begin() as db:
@@ -89,7 +90,8 @@ class Parcels:
                 .where(sub_orders.c.sub_order_no == request.sub_order_no, sub_orders.c.handed_over_at.is_(None))
                 .values(handed_over_at=func.now())
             )
-            return _standing(await _sub_order(db, request.sub_order_no))
+            row = await _sub_order(db, request.sub_order_no)
+            return _standing(row, await owed_by(db, request.sub_order_no))
 
     async def record_shipped(self, request: RecordShipped) -> Answer:
         key = f"{request.sub_order_no}/ship/{request.carrier}/{request.tracking_no}"
@@ -122,7 +124,7 @@ class Parcels:
             return Answer(status=status_of(received))
 
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
-        key = f"{request.sub_order_no or request.order_no}/cancel"
+        key = _cancel_key(request.sub_order_no or request.order_no)
         async with self._engine.begin() as db:
             return await once(db, order_operations, key, Closed, lambda: _close(db, request), _done)
 
@@ -149,6 +151,16 @@ class Parcels:
             await _note(db, row, at, Actor.BUYER, Action.REVIEW, f"{rating} of 5")
             await refold(db, row.order_no, at)
             return Answer(status=status_of(reviewed))
+
+
+def _cancel_key(number: str) -> str:
+    return f"{number}/cancel"
+
+
+async def owed_by(db: AsyncConnection, number: str) -> PayBack | None:
+    """What the cancel of an order after its split, or of a sub-order, has decided to give back."""
+    closed = await kept(db, order_operations, _cancel_key(number), Closed)
+    return closed.pay_back if closed is not None else None
 
 
 async def lock_order(db: AsyncConnection, order_no: int) -> SubOrderRow:
@@ -329,9 +341,10 @@ def _facts(row: SubOrderRow) -> Facts:
     )
 
 
-def _standing(row: SubOrderRow) -> SubOrderFacts:
+def _standing(row: SubOrderRow, owed: PayBack | None) -> SubOrderFacts:
     return SubOrderFacts(
         status=Status(row.status),
         delivered=row.delivered_at is not None,
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
+        owed=owed,
     )

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, PAUSES
     from activities.orders import (
         OrderActivities,
+        PayBack,
         RecordSplit,
         SplitDone,
         SubOrderFacts,
@@ -82,8 +83,12 @@ class Fulfilment:
         self.close_reason = closed.reason
         for number in closed.closed:
             await self._tell_closed(number, closed.reason)
-        self.unfinished.append(asyncio.create_task(bring_back(self._no, closed.pay_back, self._board)))
+        self.give_back(closed.pay_back)
         return closing_answer(closed.reason, cancel.actor)
+
+    def give_back(self, owed: PayBack) -> None:
+        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        self.unfinished.append(asyncio.create_task(bring_back(self._no, owed, self._board)))
 
     async def _deduct(self) -> None:
         sold = StockOf(order_no=self._no)

@@ -117,6 +117,8 @@ class Order:
         if facts.close_reason is not None and not facts.split:
             raise Closing(facts.close_reason)
         self._past_pivot = facts.split
+        if facts.owed is not None:
+            self._fulfilment.give_back(facts.owed)
         if not self._past_pivot:
             self._beside_the_wait()
         return True

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import (
         OrderActivities,
+        PayBack,
         RecordDelivered,
         RecordReceived,
         RecordShipped,
@@ -105,7 +106,9 @@ class SubOrder:
         self._pick_up_from(facts)
 
     def _pick_up_from(self, facts: SubOrderFacts) -> None:
-        """A run that starts over finds here how far the one before it had come."""
+        """A run that starts over finds here how far the one before it had come, and what that still owed."""
+        if self._close_reason is None and facts.owed is not None:
+            self._give_back(facts.owed)
         self._close_reason = self._close_reason or facts.close_reason
         self._shipped |= facts.status in (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
         self._received |= facts.status in (Status.COMPLETED, Status.REVIEWED)
@@ -235,9 +238,13 @@ class SubOrder:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._close_reason = closed.reason
         self._show_status()
-        owed = bring_back(self._start.order_no, closed.pay_back, self._board)
-        self._unfinished.append(asyncio.create_task(owed))
+        self._give_back(closed.pay_back)
         return closing_answer(closed.reason, cancel.actor)
+
+    def _give_back(self, owed: PayBack) -> None:
+        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        giving = bring_back(self._start.order_no, owed, self._board)
+        self._unfinished.append(asyncio.create_task(giving))
 
     @property
     def _status(self) -> Status:

@@ -115,6 +115,32 @@ async def test_money_for_a_closed_order_that_was_reset_goes_back(shop: Shop) -> 
     await books_balance(shop, order_no)
 
 
+async def test_a_refund_that_was_decided_before_a_reset_is_made_after_it(shop: Shop) -> None:
+    """Also when the reset forgets the cancel that decided it."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    await paid(shop, order_no)
+    await shop.bad_days(refund_refuses=True)
+    assert (await shop.cancel(order_no)).refused is None
+    await shop.when(order_no, lambda view: bool(view.refunds))
+    await reset(shop, order_no, forgetting=True)
+    await shop.bad_days()
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_sub_order_that_is_terminated_while_its_refund_hangs_still_pays_back(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await shop.place([sku])
+    (number,) = await paid(shop, order_no)
+    await shop.bad_days(refund_refuses=True)
+    assert (await shop.cancel(number)).refused is None
+    await shop.when(order_no, lambda view: bool(view.refunds))
+    await shop.sub_run(number).terminate("by mistake")
+    await shop.bad_days()
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    assert len((await shop.show(order_no)).refunds) == 1
+
+
 async def test_a_refused_order_that_is_reset_stays_refused(shop: Shop) -> None:
     sku = await shop.sku(pieces=0)
     cart_of = await shop.ask(shop.cart([sku], await suspicious(shop), expected_fen=1000))
