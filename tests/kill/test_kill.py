@@ -33,14 +33,24 @@ async def insist(act: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(0.2)
 
 
+def log_of(kills: Path, queue: str) -> Path:
+    return kills / f"{queue}.log"
+
+
+def last_words(kills: Path) -> str:
+    """What the workers said in the end, should an order be stuck."""
+    return "\n".join(f"{log.name}: {log.read_text()[-1_000:]}" for log in sorted(kills.glob("*.log")))
+
+
 async def keep_restarting(shop: Shop, kills: Path, restarts: list[int]) -> None:
     """What a process manager does."""
     environment = {**os.environ, **shop.settings.environment(), "KILL_DIR": str(kills)}
     environment["TEMPORAL_ADDRESS"] = shop.client.service_client.config.target_host
     while True:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.kill.worker", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
-        )
+        with log_of(kills, shop.settings.task_queue).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.kill.worker", cwd=ROOT, env=environment, stderr=log
+            )
         try:
             restarts.append(await process.wait())
         finally:
@@ -178,6 +188,7 @@ POINTS = [(life, point) for life, points in AFTER.items() for point in points] +
     (completed, "hand_over@before"),
     (cancelled, "refund@before"),
 ]
+MOST_S = 240  # an order that is stuck says which it is
 GROUPS = 5  # each with a worker of its own: a kill sets back only the orders of its group
 
 
@@ -203,7 +214,8 @@ async def test_killed_right_after_each_commit_every_effect_is_there_once(killers
     async def group(number: int) -> dict[str, object]:
         async with mortal(killers, tmp_path, f"killed-{number}", restarts) as killed:
             orders = [(life, Order(killed, tmp_path, point)) for life, point in POINTS[number::GROUPS]]
-            ends = await asyncio.gather(*(life(order) for life, order in orders), return_exceptions=True)
+            lives = (asyncio.wait_for(life(order), MOST_S) for life, order in orders)
+            ends = await asyncio.gather(*lives, return_exceptions=True)
             missed = {order.point: "was never reached" for _, order in orders if order.planned}
             failed = {order.point: repr(end) for (_, order), end in zip(orders, ends, strict=True) if end is not None}
             return {**missed, **failed}
@@ -211,7 +223,8 @@ async def test_killed_right_after_each_commit_every_effect_is_there_once(killers
     failed: dict[str, object] = {}
     for of_group in await asyncio.gather(*(group(number) for number in range(GROUPS))):
         failed |= of_group
-    assert not failed, "\n".join(f"{point}: {what}" for point, what in failed.items())
+    said = "\n".join(f"{point}: {what}" for point, what in failed.items())
+    assert not failed, f"{said}\n{last_words(tmp_path)}"
     assert len(restarts) == len(POINTS), "one kill for each point"
     took = asyncio.get_running_loop().time() - started
     print(f"{len(POINTS)} kill points, {len(restarts)} kills, {took:.0f} s")

@@ -1,0 +1,53 @@
+"""The tables, one block per ledger. No foreign key crosses ledgers: stock shards by SKU, orders by buyer.
+
+Amounts are whole fen in BIGINT; order numbers are BIGINT here and strings everywhere else. Operation keys are
+permanent and live in the ledger whose effect they guard.
+"""
+
+from store.tables.base import metadata
+from store.tables.catalog import products
+from store.tables.checkout import checkout_keys, placements
+from store.tables.messages import outbox
+from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
+from store.tables.orders import (
+    attentions,
+    order_events,
+    order_lines,
+    order_operations,
+    orders,
+    reviews,
+    sub_order_lines,
+    sub_orders,
+    tracking_events,
+)
+from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
+from store.tables.stock import stock, stock_operations, stock_reservations
+
+__all__ = [
+    "attentions",
+    "block_entries",
+    "captures",
+    "checkout_keys",
+    "journal_legs",
+    "journal_postings",
+    "metadata",
+    "order_events",
+    "order_lines",
+    "order_operations",
+    "orders",
+    "outbox",
+    "payment_notifications",
+    "placements",
+    "products",
+    "refunds",
+    "reviews",
+    "risk_decisions",
+    "risk_settings",
+    "risk_verdicts",
+    "stock",
+    "stock_operations",
+    "stock_reservations",
+    "sub_order_lines",
+    "sub_orders",
+    "tracking_events",
+]

@@ -1,0 +1,50 @@
+"""What risk knows and has said."""
+
+from sqlalchemy import BigInteger, Column, Identity, Integer, PrimaryKeyConstraint, Table
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.tables.base import at, metadata, text
+
+# kind: BUYER, DEVICE, ADDRESS, PHONE or IP_RANGE; value in the form that domain.risk normalises it to.
+block_entries = Table(
+    "block_entries",
+    metadata,
+    text("kind"),
+    text("value"),
+    text("reason"),
+    text("author"),
+    at("at"),
+    at("expires_at", null=True),
+    PrimaryKeyConstraint("kind", "value"),
+)
+
+# Thresholds and weights, one row per change; the newest counts.
+risk_settings = Table(
+    "risk_settings",
+    metadata,
+    Column("version", BigInteger, Identity(always=True), primary_key=True),
+    Column("settings", JSONB, nullable=False),
+    text("author"),
+    at("at"),
+)
+
+risk_verdicts = Table(
+    "risk_verdicts",
+    metadata,
+    Column("order_no", BigInteger, primary_key=True),
+    text("verdict"),
+    Column("score", Integer, nullable=False),
+    Column("reasons", JSONB, nullable=False),
+    Column("settings_version", BigInteger, nullable=True),
+    at("at"),
+)
+
+risk_decisions = Table(
+    "risk_decisions",
+    metadata,
+    Column("order_no", BigInteger, primary_key=True),
+    text("decision"),
+    text("author"),
+    text("note"),
+    at("at"),
+)
