@@ -36,7 +36,7 @@ async def no_stray(shop: Shop, order_no: str) -> None:
         owed = await shop.sql("SELECT refund_no FROM refunds WHERE payment_id = :no AND state <> 'DONE'", no=order_no)
         return sorted(taken - {row.capture_id for row in fates}), owed
 
-    await until(undecided, lambda left: left == ([], []), 40)
+    await until(undecided, lambda left: left == ([], []), 120)
 
 
 async def outcomes(shop: Shop, order_no: str) -> list[str]:
