@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.stock import StockLine
 from domain.base import Message, Utc
-from domain.cart import Cart
+from domain.cart import Cart, Terms
 from domain.order import Placement, PricedOrder, SubOrderPlan
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
@@ -19,6 +19,7 @@ class RecordOrder(Message):
     order_no: str
     caller: str
     cart: Cart
+    terms: Terms
     priced: PricedOrder
     placed_at: Utc
     pay_by: Utc | None
@@ -50,9 +51,10 @@ class FileCaptures(Message):
 
 
 class RecordSplit(Message):
-    """Key: the order, step `split`."""
+    """Key: the order, step `split`. The plan is what the warehouses have set aside for."""
 
     order_no: str
+    plan: list[SubOrderPlan]
     at: Utc
 
 

@@ -1,8 +1,13 @@
 """What a buyer asks for, and the terms it is sold under: the input of an order's run."""
 
+from enum import StrEnum
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
 from domain.base import Document, Message
+from domain.promotion import PricingMode
+from domain.split_model import SplitTiming
 
 
 class Address(Document):
@@ -27,6 +32,7 @@ class Cart(Document):
     lines: list[CartLine] = Field(min_length=1)
     expected_amount_fen: int = Field(ge=0)
     address: Address
+    coupons: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
     device_id: str = Field(min_length=1, max_length=128)
     ip: str = Field(default="", max_length=45)
 
@@ -40,11 +46,27 @@ class Cart(Document):
             seen.add(line.line_no)
         return lines
 
+    @field_validator("coupons")
+    @classmethod
+    def _named_once(cls, coupons: list[str]) -> list[str]:
+        for coupon in coupons:
+            if coupons.count(coupon) > 1:
+                raise ValueError(f"the coupon {coupon} stands twice; name it once")
+        return coupons
+
+
+class Recording(StrEnum):
+    """How an order keeps what the buyer saw."""
+
+    VERSIONED = "VERSIONED"  # the line names the product's version, which the catalog keeps for ever
+    EMBEDDED = "EMBEDDED"  # the line holds its own copy: for rare, large trades
+
 
 class Terms(Message):
-    """The windows and sides an order is sold under, fixed when it is placed: a changed setting changes no order.
+    """The rules, windows and sides an order is sold under, fixed when it is placed: a changed setting changes no order.
 
-    All in whole seconds."""
+    Windows in whole seconds. A parcel's limit of 0 is none. `handling_groups`: classes of goods that share a parcel
+    are joined by +, groups are apart by spaces, as in "FRAGILE+VALUABLE EXPIRY+ORDINARY"; others stand alone."""
 
     payment_window_s: int = 1_800
     dispatch_window_s: int = 3 * 86_400
@@ -53,6 +75,15 @@ class Terms(Message):
     review_window_s: int = 3_600
     escalation_window_s: int = 4 * 3_600
     undecided_passes: bool = False
+    pricing_mode: PricingMode = PricingMode.PARALLEL
+    split_timing: SplitTiming = SplitTiming.AFTER_PAYMENT
+    recording: Recording = Recording.VERSIONED
+    parcel_weight_g: int = 0
+    parcel_volume_cm3: int = 0
+    parcel_value_fen: int = 0
+    handling_groups: str = ""
+    shortage_closes_order: bool = False  # a paid line that is gone (DEDUCT_ON_PAYMENT): pay back it, or all of it
+    backorder_window_s: int = 14 * 86_400
 
 
 class StartOrder(Message):

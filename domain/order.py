@@ -1,40 +1,73 @@
 """An order as it is sold: its lines, its sub-orders, and checkout's answer."""
 
+from datetime import date
 from enum import StrEnum
+
+from pydantic import Field
 
 from domain.base import Message, Utc
 from domain.cart import Address
+from domain.product import DeliveryMode
+from domain.snapshot import TradeSnapshot
+from domain.stock import StockPolicy
 
 
-class Product(Message):
-    """What the catalog says of a SKU now."""
+class LineShare(Message):
+    """What one promotion takes off one line, and who pays for it. Written once, at placement."""
 
-    sku: str
-    merchant: str
-    title: str
-    price_fen: int
-    warehouse: str
+    promotion_id: str
+    amount_fen: int
+    merchant_fen: int
+    platform_fen: int
+
+
+class GiftOf(Message):
+    """Which promotion gave a gift line, for which lines, and whether the gift can come back."""
+
+    promotion_id: str
+    given_for: list[int]
+    returnable: bool
 
 
 class OrderLine(Message):
-    """One SKU of an order. `goods_fen` is the list price times the quantity, `pay_fen` what is paid for it."""
+    """One SKU of an order, as it was sold: later changes of the product don't touch it.
+
+    `goods_fen` is the list price times the quantity, `pay_fen` what is paid for it, the difference its `shares`.
+    A gift is a line with neither. `warehouse` is where it is preferably shipped from."""
 
     line_no: int
     sku: str
+    version: int
+    digest: str
     title: str
     merchant: str
-    warehouse: str
+    warehouse: str | None = None
     quantity: int
     unit_price_fen: int
     goods_fen: int
     pay_fen: int
+    delivery_mode: DeliveryMode = DeliveryMode.PHYSICAL
+    ships_from: date | None = None
+    handling: str = "ORDINARY"
+    weight_g: int = 0
+    volume_cm3: int = 0
+    policy: StockPolicy = StockPolicy.RESERVE_ON_PLACEMENT
+    shares: list[LineShare] = Field(default_factory=list)
+    gift: GiftOf | None = None
+    snapshot: TradeSnapshot | None = None  # where orders hold their own copy (EMBEDDED)
 
 
 class PricedOrder(Message):
+    """An order's lines and total. `amount_due_fen` is what is paid for the goods, and the shipping."""
+
     lines: list[OrderLine]
     goods_fen: int
     amount_due_fen: int
+    shipping_fen: int = 0
     currency: str = "CNY"
+    coupons: list[str] = Field(default_factory=list)  # those that apply, and so are taken
+    rules: dict[str, str] = Field(default_factory=dict)  # the promotions that apply, and their documents' digests
+    plan: list["SubOrderPlan"] | None = None  # where orders are split at placement
 
     @property
     def merchants(self) -> list[str]:
@@ -49,6 +82,8 @@ class RefusalCode(StrEnum):
     UNKNOWN_SKU = "UNKNOWN_SKU"
     OUT_OF_STOCK = "OUT_OF_STOCK"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    COUPON_GONE = "COUPON_GONE"
+    PURCHASE_LIMIT = "PURCHASE_LIMIT"
 
 
 class Refusal(Message):
@@ -88,13 +123,20 @@ class SubOrderLine(Message):
 
 
 class SubOrderPlan(Message):
-    """What one merchant's warehouse ships as one parcel."""
+    """What one merchant's warehouse ships as one parcel; of virtual goods, what is granted together.
+
+    `flags` are of OVERSIZE (one piece over the parcel limit, alone) and BACKORDER (waits for goods)."""
 
     sub_order_no: str
     index: int
     merchant: str
-    warehouse: str
+    delivery_mode: DeliveryMode = DeliveryMode.PHYSICAL
+    ships_from: date | None = None
+    handling: str = "ORDINARY"
+    warehouse: str | None = None
     lines: list[SubOrderLine]
+    shipping_fen: int = 0
+    flags: list[str] = Field(default_factory=list)
 
     @property
     def goods_fen(self) -> int:
@@ -102,6 +144,7 @@ class SubOrderPlan(Message):
 
     @property
     def pay_fen(self) -> int:
+        """What was paid for its goods, without the shipping."""
         return sum(line.pay_fen for line in self.lines)
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from domain.base import Document, Utc
+from domain.base import Document, Message, Utc
+from domain.stock import StockPolicy
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Amount = Annotated[int, Field(ge=0, le=10**12)]
@@ -56,3 +57,17 @@ class Product(Document):
     description: str = ""
     images: list[str] = Field(default_factory=list)
     services: list[str] = Field(default_factory=list)
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+
+class OnSale(Message):
+    """A product as it is sold now: the version on sale, its snapshot's digest, and its merchant's stock policy.
+
+    `home` is the warehouse it is preferably shipped from; `limited` goods are watched for scalpers."""
+
+    product: Product
+    version: int
+    digest: str
+    policy: StockPolicy = StockPolicy.RESERVE_ON_PLACEMENT
+    home: str | None = None
+    limited: bool = False

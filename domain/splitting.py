@@ -129,7 +129,7 @@ def split(
         parts = [smaller for part in parts for smaller in rule(part, places)]
         if len(parts) > MAX_SUB_ORDERS:
             raise TooManyParcels
-    return _share_shipping(_number_units(parts), shipping_fen)
+    return share_shipping(_number_units(parts), shipping_fen)
 
 
 def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
@@ -146,7 +146,7 @@ def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
     return sub_orders
 
 
-def _share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[SubOrder]:
+def share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[SubOrder]:
     """Among the physical ones by what was paid for them. It never gets lost: where nothing was paid, they
     share alike; where nothing is physical, all do."""
     physical = [sub_order.is_physical for sub_order in sub_orders]

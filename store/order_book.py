@@ -22,11 +22,10 @@ from activities.orders import (
     RecordSplit,
     SplitDone,
 )
-from domain.order import OrderLine, Placement, SubOrderPlan
+from domain.order import Placement, SubOrderPlan
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.risk import address_key, device_key, phone_key
-from domain.split import split
 from domain.status import (
     Action,
     Actor,
@@ -42,6 +41,7 @@ from domain.status import (
 from store.cashbox import decide_refund, keep_capture
 from store.journal import ORDERS, PROVIDER, post
 from store.keys import kept, once
+from store.lines import keep_lines
 from store.notes import ALARM, NOTICE, note, tell
 from store.parcels import Parcels, forget_attention, lock_order, mark_stuck, owed_by
 from store.tables import (
@@ -151,15 +151,20 @@ async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
             address_key=address_key(cart.address),
             phone_key=phone_key(cart.address.phone),
             goods_fen=priced.goods_fen,
+            shipping_fen=priced.shipping_fen,
             amount_due_fen=priced.amount_due_fen,
             currency=priced.currency,
+            coupons=priced.coupons,
+            rules=priced.rules,
+            terms=request.terms.model_dump(mode="json"),
+            plan=[part.model_dump(mode="json") for part in priced.plan] if priced.plan else None,
             payment=payment.value,
             status=status_of(Facts(payment=payment)).value,
             placed_at=request.placed_at,
             pay_by=request.pay_by,
         )
     )
-    await db.execute(insert(order_lines), [{"order_no": number, **line.model_dump()} for line in priced.lines])
+    await keep_lines(db, number, priced.lines)
     placement = Placement(
         order_no=request.order_no,
         amount_due_fen=priced.amount_due_fen,
@@ -225,8 +230,7 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
 async def _split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
     number = int(request.order_no)
     order = await lock_order(db, number)
-    rows = (await db.execute(select(order_lines).where(order_lines.c.order_no == number))).mappings()
-    plans = split(request.order_no, [OrderLine.model_validate(dict(row)) for row in rows])
+    plans = request.plan
     await db.execute(insert(sub_orders), [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
     await db.execute(
         insert(sub_order_lines),
@@ -255,10 +259,15 @@ def _sub_order_row(number: int, buyer_id: int, plan: SubOrderPlan, at: datetime)
         "buyer_id": buyer_id,
         "sub_order_no": plan.sub_order_no,
         "merchant": plan.merchant,
+        "delivery_mode": plan.delivery_mode.value,
+        "ships_from": plan.ships_from,
+        "handling": plan.handling,
         "warehouse": plan.warehouse,
+        "flags": plan.flags,
         "status": Status.AWAITING_SHIPMENT.value,
         "goods_fen": plan.goods_fen,
         "pay_fen": plan.pay_fen,
+        "shipping_fen": plan.shipping_fen,
         "created_at": at,
     }
 

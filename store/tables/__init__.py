@@ -12,6 +12,7 @@ from store.tables.money import captures, journal_legs, journal_postings, payment
 from store.tables.orders import (
     attentions,
     order_events,
+    order_line_shares,
     order_lines,
     order_operations,
     orders,
@@ -32,6 +33,7 @@ __all__ = [
     "journal_postings",
     "metadata",
     "order_events",
+    "order_line_shares",
     "order_lines",
     "order_operations",
     "orders",

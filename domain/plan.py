@@ -1,0 +1,92 @@
+"""How an order's lines become its sub-orders: the split's rules, on the lines as they were sold."""
+
+from collections.abc import Sequence
+
+from domain.apportion import slice_worth
+from domain.cart import Terms
+from domain.freight import Consignment, FreightTemplate, freight_fen
+from domain.order import OrderLine, SubOrderLine, SubOrderPlan
+from domain.order_number import sub_order_no
+from domain.parcels import ParcelLimit
+from domain.product import Product
+from domain.split_model import OrderedLine, Places, SubOrder, Warehouse
+from domain.splitting import share_shipping, split
+
+
+def cut(lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], terms: Terms) -> list[SubOrder]:
+    """The parcels of an order, before the shipping is shared. Raises TooManyParcels."""
+    return split([_ordered(line) for line in lines], places(warehouses, terms))
+
+
+def places(warehouses: Sequence[Warehouse], terms: Terms) -> Places:
+    """What the split depends on beside the lines. A limit of 0 is none."""
+    limit = ParcelLimit(
+        weight_g=terms.parcel_weight_g or None,
+        volume_cm3=terms.parcel_volume_cm3 or None,
+        value_fen=terms.parcel_value_fen or None,
+    )
+    return Places(warehouses, limit, [group.split("+") for group in terms.handling_groups.split()])
+
+
+def shipping(parts: Sequence[SubOrder], templates: Sequence[FreightTemplate]) -> int:
+    """The freight of an order, by the merchants' templates."""
+    return freight_fen(
+        (
+            Consignment(part.keys["merchant"], part.keys["warehouse"], _weight(part), part.pay_fen)
+            for part in parts
+            if part.is_physical
+        ),
+        templates,
+    )
+
+
+def plan(order_no: str, lines: Sequence[OrderLine], parts: Sequence[SubOrder], shipping_fen: int) -> list[SubOrderPlan]:
+    """The sub-orders, numbered, with their shares of the shipping. Lines and amounts add up to the order."""
+    sold = {line.line_no: line for line in lines}
+    shared = share_shipping(parts, shipping_fen)
+    return [_plan(order_no, index, part, sold) for index, part in enumerate(shared, start=1)]
+
+
+def _plan(order_no: str, index: int, part: SubOrder, sold: dict[int, OrderLine]) -> SubOrderPlan:
+    return SubOrderPlan(
+        sub_order_no=sub_order_no(order_no, index),
+        index=index,
+        merchant=part.keys["merchant"],
+        delivery_mode=part.keys["delivery_mode"],
+        ships_from=part.keys["ships_from"],
+        handling=part.keys["handling"],
+        warehouse=part.keys["warehouse"],
+        lines=[_line(sold[line.line.line_no], line.first, line.last) for line in part.lines],
+        shipping_fen=part.shipping_fen,
+        flags=list(part.flags),
+    )
+
+
+def _line(sold: OrderLine, first: int, last: int) -> SubOrderLine:
+    return SubOrderLine(
+        line_no=sold.line_no,
+        sku=sold.sku,
+        title=sold.title,
+        first_unit=first,
+        last_unit=last,
+        goods_fen=slice_worth(sold.goods_fen, sold.quantity, first, last),
+        pay_fen=slice_worth(sold.pay_fen, sold.quantity, first, last),
+    )
+
+
+def _ordered(line: OrderLine) -> OrderedLine:
+    product = Product(
+        sku=line.sku,
+        merchant=line.merchant,
+        price_fen=line.unit_price_fen,
+        delivery_mode=line.delivery_mode,
+        ships_from=line.ships_from,
+        handling=line.handling,
+        weight_g=line.weight_g,
+        volume_cm3=line.volume_cm3,
+    )
+    return OrderedLine(line.line_no, line.quantity, line.pay_fen, product, line.warehouse)
+
+
+def _weight(part: SubOrder) -> int:
+    return sum(line.line.product.weight_g * line.quantity for line in part.lines)
