@@ -4,7 +4,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.orders import SubOrderFacts, SubOrderOf
+from activities.orders import RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.cart import Address
 
@@ -26,6 +26,22 @@ class HandOver(Message):
     lines: list[HandOverLine]
 
 
+class GrantGoods(Message):
+    """Virtual goods for a buyer. Idempotency key: `sub_order_no`."""
+
+    sub_order_no: str
+    order_no: str
+    merchant: str
+    buyer_id: int
+    lines: list[HandOverLine]
+
+
+class Granted(Message):
+    """What the buyer gets instead of a parcel: a code for each piece. A secret of the buyer's: it is in no history."""
+
+    codes: list[str]
+
+
 class MerchantSystem(Protocol):
     """Put your own warehouse or merchant interface behind this."""
 
@@ -35,12 +51,20 @@ class MerchantSystem(Protocol):
         Raises anything on a fault; it is tried again until it works, and shows as needing a person meanwhile."""
         ...
 
+    async def grant(self, goods: GrantGoods) -> Granted:
+        """Deliver virtual goods. Key: `sub_order_no`; a repeat returns the same codes. Faults as above."""
+        ...
+
 
 class ParcelBook(Protocol):
     """What the house notes of a hand-over."""
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         """Note that the warehouse has the parcel, and say how far it has come. Key: the sub-order."""
+        ...
+
+    async def granted(self, request: RecordGranted) -> SubOrderFacts:
+        """Keep the codes for the buyer, and note that the goods are delivered. Key: the sub-order."""
         ...
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
@@ -60,3 +84,12 @@ class MerchantActivities:
             return facts
         await self._merchants.hand_over(request)
         return await self._book.handed_over(this)
+
+    @activity.defn
+    async def grant_goods(self, request: GrantGoods) -> SubOrderFacts:
+        """Key: the sub-order. Goods that are closed meanwhile are not granted any more."""
+        facts = await self._book.sub_order_facts(SubOrderOf(sub_order_no=request.sub_order_no))
+        if facts.close_reason is not None:
+            return facts
+        granted = await self._merchants.grant(request)
+        return await self._book.granted(RecordGranted(sub_order_no=request.sub_order_no, codes=granted.codes))

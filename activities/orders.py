@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.stock import StockLine
 from domain.base import Message, Utc
 from domain.cart import Cart, Terms
-from domain.order import Placement, PricedOrder, SubOrderPlan
+from domain.order import OrderLine, Placement, PricedOrder, SubOrderPlan
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.status import Actor, Answer, CloseReason, Refused, Status
@@ -50,6 +50,22 @@ class FileCaptures(Message):
     captures: list[Capture]
 
 
+class SplitOrder(Message):
+    """Key: the order, step `split`."""
+
+    order_no: str
+    terms: Terms
+    at: Utc
+
+
+class LinesToSplit(Message):
+    """What is left to split of a paid order, and the plan that was made at its placement, if one was."""
+
+    lines: list[OrderLine]
+    shipping_fen: int
+    plan: list[SubOrderPlan] | None = None
+
+
 class RecordSplit(Message):
     """Key: the order, step `split`. The plan is what the warehouses have set aside for."""
 
@@ -83,11 +99,22 @@ class CloseSubOrders(Message):
 
 
 class PayBack(Message):
-    """What a closing owes: the refund to make, the pieces to bring back under `key`."""
+    """What a closing owes: the refund to make, the pieces to bring back under `key`, the sub-orders whose goods go back
+    on the shelf, and (`coupons`) the order's coupons, since all of it is closed."""
 
     key: str = ""
     refund_no: str | None = None
     restock: list[StockLine] = []  # noqa: RUF012  pydantic copies it
+    put_back: list[str] = []  # noqa: RUF012
+    coupons: bool = False
+
+
+class CloseLines(Message):
+    """Key: the order, step `close-lines`. Whole lines of a paid order that is not split: their goods are gone."""
+
+    order_no: str
+    lines: list[int]
+    at: Utc
 
 
 class Closed(Message):
@@ -108,7 +135,7 @@ class OrderFacts(Message):
     merchants: list[str] = []  # noqa: RUF012  pydantic copies it
     close_reason: CloseReason | None = None
     split: bool = False
-    owed: PayBack | None = None  # what a cancel after the split has decided to give back
+    owed: list[PayBack] = []  # noqa: RUF012  what closings have decided to give back
 
 
 class SubOrderOf(Message):
@@ -132,6 +159,13 @@ class RecordShipped(Message):
     carrier: str
     tracking_no: str
     at: Utc
+
+
+class RecordGranted(Message):
+    """Key: the sub-order, step `grant`. Virtual goods: what the buyer was given instead of a parcel."""
+
+    sub_order_no: str
+    codes: list[str]
 
 
 class RecordDelivered(Message):
@@ -173,7 +207,9 @@ class OrderBook(Protocol):
     async def record_refusal(self, request: RecordRefusal) -> Placement: ...
     async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted: ...
     async def file_captures(self, request: FileCaptures) -> Noted: ...
+    async def lines_to_split(self, order_no: str) -> LinesToSplit: ...
     async def record_split(self, request: RecordSplit) -> SplitDone: ...
+    async def close_lines(self, request: CloseLines) -> PayBack: ...
     async def close_order(self, request: CloseOrder) -> PayBack: ...
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
     async def record_shipped(self, request: RecordShipped) -> Answer: ...
@@ -210,8 +246,8 @@ class OrderActivities:
         return await self._book.file_captures(request)
 
     @activity.defn
-    async def split_order(self, request: RecordSplit) -> SplitDone:
-        return await self._book.record_split(request)
+    async def close_lines(self, request: CloseLines) -> PayBack:
+        return await self._book.close_lines(request)
 
     @activity.defn
     async def close_order(self, request: CloseOrder) -> PayBack:

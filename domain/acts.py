@@ -102,4 +102,6 @@ def cancel_reason(actor: Actor) -> CloseReason:
         return CloseReason.CANCELLED_BY_BUYER
     if actor is Actor.MERCHANT:
         return CloseReason.CANCELLED_BY_MERCHANT
+    if actor is Actor.CLOCK:  # nobody but a back-order's clock
+        return CloseReason.OUT_OF_STOCK
     return CloseReason.CANCELLED_BY_PLATFORM

@@ -104,6 +104,7 @@ class Placement(Message):
     currency: str = "CNY"
     pay_by: Utc | None = None
     payment_link: str | None = None
+    sub_orders: list[str] = Field(default_factory=list)  # their numbers, where orders are split at placement
 
 
 class SubOrderLine(Message):
@@ -137,6 +138,7 @@ class SubOrderPlan(Message):
     lines: list[SubOrderLine]
     shipping_fen: int = 0
     flags: list[str] = Field(default_factory=list)
+    stocked: bool = False  # its pieces are set aside (a back-order's: are to be) in a warehouse of our ledger
 
     @property
     def goods_fen(self) -> int:
@@ -158,3 +160,4 @@ class StartSubOrder(Message):
     dispatch_window_s: int
     transit_window_s: int
     receipt_window_s: int
+    backorder_window_s: int

@@ -1,5 +1,6 @@
 """How an order's lines become its sub-orders: the split's rules, on the lines as they were sold."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from domain.apportion import slice_worth
@@ -8,9 +9,9 @@ from domain.freight import Consignment, FreightTemplate, freight_fen
 from domain.order import OrderLine, SubOrderLine, SubOrderPlan
 from domain.order_number import sub_order_no
 from domain.parcels import ParcelLimit
-from domain.product import Product
-from domain.split_model import OrderedLine, Places, SubOrder, Warehouse
-from domain.splitting import share_shipping, split
+from domain.product import DeliveryMode, Product
+from domain.split_model import BACKORDER, OrderedLine, Places, SubOrder, Warehouse
+from domain.splitting import share_shipping, shipping_shares, split
 
 
 def cut(lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], terms: Terms) -> list[SubOrder]:
@@ -45,6 +46,39 @@ def plan(order_no: str, lines: Sequence[OrderLine], parts: Sequence[SubOrder], s
     sold = {line.line_no: line for line in lines}
     shared = share_shipping(parts, shipping_fen)
     return [_plan(order_no, index, part, sold) for index, part in enumerate(shared, start=1)]
+
+
+def replan(
+    planned: Sequence[SubOrderPlan], lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], shipping_fen: int
+) -> list[SubOrderPlan]:
+    """A plan of the placement, carried out now: without the lines that were closed since, and with what has run out
+    as a back-order. Numbers stay as the buyer was told."""
+    left = {(site.merchant, site.warehouse): dict(site.stock) for site in warehouses}
+    live = {line.line_no for line in lines}
+    carried = []
+    for part in planned:
+        kept = [line for line in part.lines if line.line_no in live]
+        if kept:
+            shelf = left.get((part.merchant, part.warehouse or ""))
+            carried.append(_on_the_shelf(part.model_copy(update={"lines": kept}), shelf))
+    shares = shipping_shares(
+        shipping_fen, [(part.pay_fen, part.delivery_mode is DeliveryMode.PHYSICAL) for part in carried]
+    )
+    return [part.model_copy(update={"shipping_fen": s}) for part, s in zip(carried, shares, strict=True)]
+
+
+def _on_the_shelf(part: SubOrderPlan, shelf: dict[str, int] | None) -> SubOrderPlan:
+    if shelf is None:
+        return part
+    wanted: Counter[str] = Counter()
+    for line in part.lines:
+        wanted[line.sku] += line.quantity
+    flags = [flag for flag in part.flags if flag != BACKORDER]
+    if any(shelf.get(sku, 0) < pieces for sku, pieces in wanted.items()):
+        return part.model_copy(update={"flags": [*flags, BACKORDER]})
+    for sku, pieces in wanted.items():
+        shelf[sku] -= pieces
+    return part.model_copy(update={"flags": flags})
 
 
 def _plan(order_no: str, index: int, part: SubOrder, sold: dict[int, OrderLine]) -> SubOrderPlan:

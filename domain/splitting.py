@@ -147,11 +147,16 @@ def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
 
 
 def share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[SubOrder]:
-    """Among the physical ones by what was paid for them. It never gets lost: where nothing was paid, they
-    share alike; where nothing is physical, all do."""
-    physical = [sub_order.is_physical for sub_order in sub_orders]
-    bearers = physical if any(physical) else [True] * len(sub_orders)
-    weights = [s.pay_fen if bears else 0 for s, bears in zip(sub_orders, bearers, strict=True)]
-    weights = weights if any(weights) else [int(bears) for bears in bearers]
-    shares = apportion(shipping_fen, weights, [shipping_fen] * len(weights))
+    """Among the physical ones by what was paid for them."""
+    shares = shipping_shares(shipping_fen, [(part.pay_fen, part.is_physical) for part in sub_orders])
     return [replace(sub_order, shipping_fen=share) for sub_order, share in zip(sub_orders, shares, strict=True)]
+
+
+def shipping_shares(shipping_fen: int, parts: Sequence[tuple[int, bool]]) -> list[int]:
+    """Of parts (what was paid for it, whether it is physical). Shipping never gets lost: where nothing was paid, the
+    physical ones share alike; where nothing is physical, all do."""
+    bearers = [physical for _, physical in parts]
+    bearers = bearers if any(bearers) else [True] * len(parts)
+    weights = [pay_fen if bears else 0 for (pay_fen, _), bears in zip(parts, bearers, strict=True)]
+    weights = weights if any(weights) else [int(bears) for bears in bearers]
+    return apportion(shipping_fen, weights, [shipping_fen] * len(weights))

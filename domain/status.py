@@ -29,6 +29,7 @@ class CloseReason(StrEnum):
     CANCELLED_BY_MERCHANT = "CANCELLED_BY_MERCHANT"
     CANCELLED_BY_PLATFORM = "CANCELLED_BY_PLATFORM"
     RISK_REJECTED = "RISK_REJECTED"
+    OUT_OF_STOCK = "OUT_OF_STOCK"  # paid, and the goods are gone, or did not come by the promised date
     REFUSED = "REFUSED"  # at placement; the refusal says more
 
 
@@ -117,7 +118,7 @@ class Move(Message):
 
 _B, _M, _C, _P, _T = Actor.BUYER, Actor.MERCHANT, Actor.CARRIER, Actor.PLATFORM, Actor.CLOCK
 
-_CANCEL = Move(by=(_B, _M, _P), sets=FulfilmentFact.CLOSED)
+_CANCEL = Move(by=(_B, _M, _P, _T), sets=FulfilmentFact.CLOSED)
 _SHIP = Move(by=(_M, _P), sets=FulfilmentFact.SHIPPED)
 
 TABLE: dict[Status, dict[Action, Move]] = {

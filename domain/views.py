@@ -1,9 +1,18 @@
 """What people look at: an order in full, and the lists of buyers, merchants and operators."""
 
+from datetime import date
 from enum import StrEnum
 
 from domain.base import Message, Utc
+from domain.order import SubOrderPlan
 from domain.status import CloseReason, Status
+
+
+class DiscountView(Message):
+    """What a promotion took off a line."""
+
+    promotion_id: str
+    amount_fen: int
 
 
 class LineView(Message):
@@ -17,6 +26,8 @@ class LineView(Message):
     unit_price_fen: int
     goods_fen: int
     pay_fen: int
+    discounts: list[DiscountView] = []  # noqa: RUF012  pydantic copies it
+    gift_of: str | None = None  # the promotion that gives it
     shipped: int = 0
     closed: int = 0
 
@@ -30,10 +41,15 @@ class ScanView(Message):
 class SubOrderView(Message):
     sub_order_no: str
     merchant: str
-    warehouse: str
+    delivery_mode: str
+    ships_from: date | None = None
+    warehouse: str | None = None
+    flags: list[str] = []  # noqa: RUF012  pydantic copies it
     status: Status
     goods_fen: int
     pay_fen: int
+    shipping_fen: int
+    granted: list[str] | None = None  # the codes of virtual goods, for the buyer's eyes
     after_sale: str
     carrier: str | None = None
     tracking_no: str | None = None
@@ -71,10 +87,13 @@ class EventView(Message):
 
 
 class OrderView(Message):
+    """`planned` are the sub-orders to come, where an order is split at its placement, until they are there."""
+
     order_no: str
     buyer_id: int
     status: Status
     goods_fen: int
+    shipping_fen: int = 0
     amount_due_fen: int
     currency: str
     placed_at: Utc
@@ -84,6 +103,7 @@ class OrderView(Message):
     close_reason: CloseReason | None = None
     risk_verdict: str | None = None
     lines: list[LineView]
+    planned: list[SubOrderPlan] = []  # noqa: RUF012  pydantic copies it
     sub_orders: list[SubOrderView]
     refunds: list[RefundView]
     attention: list[AttentionView]

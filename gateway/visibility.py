@@ -9,6 +9,8 @@ from gateway.auth import Caller, Role
 
 def shown_to(caller: Caller, view: OrderView, sub: str | None) -> OrderView | None:
     """The order as this party sees it, narrowed to one sub-order if `sub` names it; None: not its order at all."""
+    if caller.role is not Role.BUYER:
+        view = _without_codes(view)
     if sub is not None:
         view = _part(view, lambda part: part.sub_order_no == sub)
         if not view.sub_orders:
@@ -25,6 +27,12 @@ def shown_to(caller: Caller, view: OrderView, sub: str | None) -> OrderView | No
         case Role.CARRIER:
             carried = _part(view, lambda part: part.carrier == caller.sub)
             return _outside(carried) if carried.sub_orders else None
+
+
+def _without_codes(view: OrderView) -> OrderView:
+    """The codes of virtual goods are as good as money: nobody but their buyer reads them here."""
+    hidden = [part.model_copy(update={"granted": None}) for part in view.sub_orders]
+    return view.model_copy(update={"sub_orders": hidden})
 
 
 def item_for_buyer(item: ListItem) -> ListItem:
@@ -58,6 +66,8 @@ def _with_lines(view: OrderView, lines: list[LineView]) -> OrderView:
     """Without the order's payment and refunds: they are the buyer's, and tell of other merchants' goods."""
     narrowed = {
         "lines": lines,
+        "planned": [],
+        "shipping_fen": sum(part.shipping_fen for part in view.sub_orders),
         "goods_fen": sum(line.goods_fen for line in lines),
         "amount_due_fen": sum(line.pay_fen for line in lines),
         "payment_link": None,

@@ -39,7 +39,7 @@ def show_sub_order(
         "status": _status(sub.status, sub.close_reason),
         "of order": f"{view.order_no} ({view.status})",
         "buyer": str(view.buyer_id),
-        "merchant": f"{plain(sub.merchant)}, warehouse {plain(sub.warehouse)}",
+        "merchant": f"{plain(sub.merchant)}, {_place(sub)}",
         "paid": f"{yuan(sub.pay_fen, view.currency)} (list price {yuan(sub.goods_fen, view.currency)})",
     }
     fields |= _parcel(sub)
@@ -61,6 +61,13 @@ def events_table(events: Sequence[EventView]) -> None:
     columns = [Column("at (UTC)", fixed=True), Column("who"), Column("did"), Column("to"), Column("detail")]
     rows = [[_time(one.at), one.actor, one.action, one.subject, one.detail] for one in events]
     print_table(columns, rows, "What happened")
+
+
+def _place(sub: SubOrderView) -> str:
+    """Where it comes from, and what it waits for."""
+    place = f"warehouse {plain(sub.warehouse)}" if sub.warehouse else "virtual goods"
+    waits = [f"ships from {sub.ships_from}"] if sub.ships_from else []
+    return ", ".join([place, *waits, *(flag.lower() for flag in sub.flags)])
 
 
 def _head(view: OrderView, run: str) -> None:
@@ -134,7 +141,7 @@ def _sub_orders(subs: Sequence[SubOrderView]) -> None:
     rows = [
         [
             sub.sub_order_no,
-            f"{sub.merchant}, {sub.warehouse}",
+            f"{sub.merchant}, {sub.warehouse or 'virtual'}",
             sub.status if sub.close_reason is None else f"{sub.status}\n{sub.close_reason}",
             f"{sub.carrier} {sub.tracking_no}{_latest(sub)}" if sub.carrier else "not shipped",
             yuan(sub.pay_fen),

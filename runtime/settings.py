@@ -22,7 +22,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.cart import Terms
+from domain.cart import Recording, Terms
+from domain.promotion import PricingMode
+from domain.split_model import SplitTiming
 
 DEVELOPMENT_JWT_KEY = "development-only-key-of-the-callers-tokens"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldCE="
@@ -31,6 +33,7 @@ DEVELOPMENT_ORDER_NUMBER_KEY = "development-only-key-of-the-order-numbers"
 Port = Annotated[int, Field(ge=1, le=65_535)]
 PortOrOff = Annotated[int, Field(ge=0, le=65_535)]
 Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=0, le=10**12)]  # 0: none
 Seconds = Annotated[int, Field(ge=1, le=10 * 366 * 86_400)]
 Key = Annotated[SecretStr, Field(min_length=32)]
 
@@ -73,6 +76,7 @@ class Settings(BaseSettings):
 
     # Limits.
     lines_per_order: Count = 200
+    coupons_per_order: Count = 20
     pieces_per_line: Count = 999
     amount_per_order_fen: Count = 100_000_000
     body_bytes: Count = 256 * 1024
@@ -95,6 +99,15 @@ class Settings(BaseSettings):
     review_window_s: Seconds = Terms().review_window_s
     escalation_window_s: Seconds = Terms().escalation_window_s
     undecided_passes: bool = Terms().undecided_passes
+    pricing_mode: PricingMode = Terms().pricing_mode
+    split_timing: SplitTiming = Terms().split_timing
+    recording: Recording = Terms().recording
+    parcel_weight_g: Limit = Terms().parcel_weight_g
+    parcel_volume_cm3: Limit = Terms().parcel_volume_cm3
+    parcel_value_fen: Limit = Terms().parcel_value_fen
+    handling_groups: Annotated[str, Field(pattern=r"^$|^[^\s+]+(\+[^\s+]+)*( +[^\s+]+(\+[^\s+]+)*)*$")] = ""
+    shortage_closes_order: bool = Terms().shortage_closes_order
+    backorder_window_s: Seconds = Terms().backorder_window_s
 
     @field_validator("database_url")
     @classmethod

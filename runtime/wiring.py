@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.catalog import PricingActivities
+from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
 from activities.risk import RiskActivities
-from activities.stock import StockActivities
+from activities.splitting import SplitActivities
+from activities.stock import StockActivities, WarehouseActivities
 from domain.checkout import Limits
 from gateway.acts import Acts
 from gateway.checkout import Checkout, CheckoutSettings
@@ -21,11 +23,14 @@ from runtime.temporal import connect
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
+from store.coupons import PostgresCoupons
 from store.engine import engine_for
 from store.inbox import PostgresInbox
 from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
+from store.promotions import PostgresPromotions
 from store.risk import PostgresRisk
+from store.shelves import PostgresShelves
 from store.stock import PostgresStock
 from store.views import PostgresViews
 
@@ -38,6 +43,7 @@ def limits(settings: Settings) -> Limits:
         lines=settings.lines_per_order,
         pieces_per_line=settings.pieces_per_line,
         amount_fen=settings.amount_per_order_fen,
+        coupons=settings.coupons_per_order,
     )
 
 
@@ -53,8 +59,12 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         merchants = await parties.enter_async_context(HttpMerchantSystem(settings.merchant_url or settings.sandbox_url))
         book = PostgresOrderBook(engine)
         risk = RiskActivities(PostgresRisk(engine))
-        pricing = PricingActivities(PostgresCatalog(engine), limits(settings))
+        shelves = PostgresShelves(engine)
+        pricing = PricingActivities(PostgresCatalog(engine), PostgresPromotions(engine), shelves, limits(settings))
         stock = StockActivities(PostgresStock(engine))
+        warehouses = WarehouseActivities(shelves)
+        splitting = SplitActivities(book, shelves)
+        coupons = CouponActivities(PostgresCoupons(engine))
         orders = OrderActivities(book)
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
@@ -69,10 +79,13 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
                 orders.accept_payment,
                 orders.file_captures,
             ),
-            *(orders.split_order, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
+            *(coupons.take_coupons, coupons.redeem_coupons, coupons.give_back_coupons),
+            *(warehouses.take_goods, warehouses.ship_goods, warehouses.put_back_goods),
+            splitting.split_order,
+            *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
-            merchant.hand_over,
+            *(merchant.hand_over, merchant.grant_goods),
         ]
 
 

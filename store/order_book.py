@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import (
     AcceptPayment,
+    CloseLines,
     CloseOrder,
     FileCaptures,
+    LinesToSplit,
     Noted,
     OrderFacts,
     OrderOf,
@@ -22,7 +24,7 @@ from activities.orders import (
     RecordSplit,
     SplitDone,
 )
-from domain.order import Placement, SubOrderPlan
+from domain.order import Placement
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.risk import address_key, device_key, phone_key
@@ -44,6 +46,7 @@ from store.keys import kept, once
 from store.lines import keep_lines
 from store.notes import ALARM, NOTICE, note, tell
 from store.parcels import Parcels, forget_attention, lock_order, mark_stuck, owed_by
+from store.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, record_split
 from store.tables import (
     attentions,
     order_lines,
@@ -51,8 +54,6 @@ from store.tables import (
     orders,
     payment_notifications,
     placements,
-    sub_order_lines,
-    sub_orders,
 )
 
 DIGITS = 19  # of an order's number
@@ -75,8 +76,8 @@ class PostgresOrderBook(Parcels):
                 placement=placement,
                 merchants=sorted(merchants),
                 close_reason=CloseReason(reason) if reason else None,
-                split=await _is_split(db, number),
-                owed=await owed_by(db, request.order_no),
+                split=await is_split(db, number),
+                owed=await owed_by_order(db, request.order_no),
             )
 
     async def record_order(self, request: RecordOrder) -> Placement:
@@ -101,9 +102,19 @@ class PostgresOrderBook(Parcels):
                 filed += await file_capture(db, f"closing/{capture.capture_id}", capture)
         return Noted(changed=filed > 0)
 
+    async def lines_to_split(self, order_no: str) -> LinesToSplit:
+        async with self._engine.connect() as db:
+            return await lines_to_split(db, int(order_no))
+
     async def record_split(self, request: RecordSplit) -> SplitDone:
+        key = f"{request.order_no}/split"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, f"{request.order_no}/split", SplitDone, lambda: _split(db, request))
+            return await once(db, order_operations, key, SplitDone, lambda: record_split(db, request))
+
+    async def close_lines(self, request: CloseLines) -> PayBack:
+        key = f"{request.order_no}/{CLOSE_LINES}"
+        async with self._engine.begin() as db:
+            return await once(db, order_operations, key, PayBack, lambda: close_lines(db, request))
 
     async def close_order(self, request: CloseOrder) -> PayBack:
         async with self._engine.begin() as db:
@@ -124,6 +135,13 @@ class PostgresOrderBook(Parcels):
             if changed and request.subject and request.subject.isdigit():
                 await mark_stuck(db, request.order_no, request.subject)
             return Noted(changed=changed)
+
+
+async def owed_by_order(db: AsyncConnection, order_no: str) -> list[PayBack]:
+    """What the closing of single lines, and the cancel of the split order, have decided to give back."""
+    of_lines = await kept(db, order_operations, f"{order_no}/{CLOSE_LINES}", PayBack)
+    of_cancel = await owed_by(db, order_no)
+    return [owed for owed in (of_lines, of_cancel) if owed is not None]
 
 
 async def file_capture(db: AsyncConnection, notification_id: str, capture: Capture) -> int:
@@ -170,6 +188,7 @@ async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
         amount_due_fen=priced.amount_due_fen,
         currency=priced.currency,
         pay_by=request.pay_by,
+        sub_orders=[part.sub_order_no for part in priced.plan or []],
     )
     await _keep_answer(db, placement, request.placed_at)
     await note(db, number, request.placed_at, Actor.BUYER, "PLACE", detail=f"{priced.amount_due_fen} fen")
@@ -227,64 +246,20 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
     return CaptureOutcome.ACCEPTED
 
 
-async def _split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
-    number = int(request.order_no)
-    order = await lock_order(db, number)
-    plans = request.plan
-    await db.execute(insert(sub_orders), [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
-    await db.execute(
-        insert(sub_order_lines),
-        [
-            {
-                "order_no": number,
-                "idx": plan.index,
-                "line_no": line.line_no,
-                "first_unit": line.first_unit,
-                "last_unit": line.last_unit,
-                "goods_fen": line.goods_fen,
-                "pay_fen": line.pay_fen,
-            }
-            for plan in plans
-            for line in plan.lines
-        ],
-    )
-    await note(db, number, request.at, Actor.PLATFORM, "SPLIT", detail=f"{len(plans)} sub-orders")
-    return SplitDone(sub_orders=plans)
-
-
-def _sub_order_row(number: int, buyer_id: int, plan: SubOrderPlan, at: datetime) -> dict[str, object]:
-    return {
-        "order_no": number,
-        "idx": plan.index,
-        "buyer_id": buyer_id,
-        "sub_order_no": plan.sub_order_no,
-        "merchant": plan.merchant,
-        "delivery_mode": plan.delivery_mode.value,
-        "ships_from": plan.ships_from,
-        "handling": plan.handling,
-        "warehouse": plan.warehouse,
-        "flags": plan.flags,
-        "status": Status.AWAITING_SHIPMENT.value,
-        "goods_fen": plan.goods_fen,
-        "pay_fen": plan.pay_fen,
-        "shipping_fen": plan.shipping_fen,
-        "created_at": at,
-    }
-
-
 _CLOSING_ACTION = {
     CloseReason.UNPAID: (Action.EXPIRE, Actor.CLOCK),
     CloseReason.CANCELLED_BY_BUYER: (Action.CANCEL, Actor.BUYER),
     CloseReason.CANCELLED_BY_PLATFORM: (Action.CANCEL, Actor.PLATFORM),
     CloseReason.CANCELLED_BY_MERCHANT: (Action.CANCEL, Actor.MERCHANT),
     CloseReason.RISK_REJECTED: (Action.REJECT, Actor.PLATFORM),
+    CloseReason.OUT_OF_STOCK: (Action.CANCEL, Actor.CLOCK),
 }
 
 
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
     number = int(request.order_no)
     order = await lock_order(db, number)
-    if await _is_split(db, number):
+    if await is_split(db, number):
         raise ValueError(f"order {number} is split: it closes by its sub-orders")
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
@@ -357,10 +332,6 @@ async def _unmark(db: AsyncConnection, request: RecordAttention) -> bool:
             detail=request.topic,
         )
     return healed.rowcount > 0
-
-
-async def _is_split(db: AsyncConnection, order_no: int) -> bool:
-    return bool(await db.scalar(select(exists().where(sub_orders.c.order_no == order_no))))
 
 
 def _facts(order: Row[Any]) -> Facts:

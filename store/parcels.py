@@ -16,6 +16,7 @@ from activities.orders import (
     CloseSubOrders,
     PayBack,
     RecordDelivered,
+    RecordGranted,
     RecordReceived,
     RecordShipped,
     SubOrderFacts,
@@ -91,6 +92,14 @@ class Parcels:
                 .values(handed_over_at=func.now())
             )
             row = await _sub_order(db, request.sub_order_no)
+            return _standing(row, await owed_by(db, request.sub_order_no))
+
+    async def granted(self, request: RecordGranted) -> SubOrderFacts:
+        async with self._engine.begin() as db:
+            row = await _lock(db, request.sub_order_no)
+            if row.granted is None:
+                await _grant(db, row, request)
+                row = await _sub_order(db, request.sub_order_no)
             return _standing(row, await owed_by(db, request.sub_order_no))
 
     async def record_shipped(self, request: RecordShipped) -> Answer:
@@ -202,6 +211,9 @@ async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
 
 async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     row = await _lock(db, request.sub_order_no)
+    if row.ships_from is not None and request.at.date() < row.ships_from:
+        why = f"it is a presale, and ships from {row.ships_from}"
+        return Answer(status=Status(row.status), refused=refusal(Status(row.status), Action.SHIP, request.actor, why))
     shipped = act(_facts(row), Action.SHIP, request.actor)
     if isinstance(shipped, Refused):
         return Answer(status=shipped.status, refused=shipped)
@@ -215,6 +227,22 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
     await refold(db, row.order_no, request.at)
     return Answer(status=status_of(shipped))
+
+
+async def _grant(db: AsyncConnection, row: SubOrderRow, request: RecordGranted) -> None:
+    """Granted is shipped and delivered in one; a sub-order that was closed meanwhile keeps its codes on record."""
+    at = await db.scalar(select(func.now()))
+    assert at is not None
+    granted = act(_facts(row), Action.SHIP, Actor.MERCHANT)
+    if isinstance(granted, Refused):
+        granted, times = _facts(row), {}
+    else:
+        times = {"shipped_at": at, "delivered_at": at}
+    await _change(db, row, granted, granted=request.codes, **times)
+    await _note(db, row, at, Actor.MERCHANT, Action.SHIP, f"{len(request.codes)} codes granted")
+    body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "granted"}
+    await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
+    await refold(db, row.order_no, at)
 
 
 async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
@@ -231,11 +259,14 @@ async def _close(db: AsyncConnection, request: CloseSubOrders) -> Closed:
     for row in closing:
         await _close_one(db, row, request)
     await refold(db, order_no, request.at)
-    amount = sum(row.pay_fen for row in closing)
+    amount = sum(row.pay_fen + row.shipping_fen for row in closing)
+    all_closed = len(closing) == sum(Status(row.status) is not Status.CLOSED for row in rows)
     pay_back = PayBack(
         key=f"cancel/{request.sub_order_no or request.order_no}",
         refund_no=await decide_refund(db, order_no, amount, request.reason.value, request.at),
         restock=await _pieces(db, closing),
+        put_back=[row.sub_order_no for row in closing if row.stocked],
+        coupons=all_closed and await _has_coupons(db, order_no),
     )
     return Closed(closed=[row.sub_order_no for row in closing], reason=request.reason, pay_back=pay_back)
 
@@ -286,6 +317,10 @@ async def _close_one(db: AsyncConnection, row: SubOrderRow, request: CloseSubOrd
         "reason": request.reason.value,
     }
     await tell(db, NOTICE, f"closed/{row.sub_order_no}", body)
+
+
+async def _has_coupons(db: AsyncConnection, order_no: int) -> bool:
+    return bool(await db.scalar(select(orders.c.coupons).where(orders.c.order_no == order_no)))
 
 
 async def _pieces(db: AsyncConnection, closing: Sequence[SubOrderRow]) -> list[StockLine]:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Row, Select, Text, cast, literal, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.order import Placement
+from domain.order import OrderLine, Placement, SubOrderPlan
 from domain.status import CloseReason, Status
 from domain.views import (
     AttentionView,
+    DiscountView,
     EventView,
     LineView,
     ListItem,
@@ -22,6 +24,7 @@ from domain.views import (
     SubOrderView,
     Tab,
 )
+from store.lines import read_lines
 from store.tables import (
     attentions,
     order_events,
@@ -36,6 +39,7 @@ from store.tables import (
     tracking_events,
 )
 
+_PLAN = TypeAdapter(list[SubOrderPlan])
 _SHIPPED = (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
 
 _STATUSES: dict[Tab, tuple[Status, ...]] = {
@@ -75,6 +79,7 @@ class PostgresViews:
                 buyer_id=row.buyer_id,
                 status=Status(row.status),
                 goods_fen=row.goods_fen,
+                shipping_fen=row.shipping_fen,
                 amount_due_fen=row.amount_due_fen,
                 currency=row.currency,
                 placed_at=row.placed_at,
@@ -84,6 +89,7 @@ class PostgresViews:
                 close_reason=CloseReason(row.close_reason) if row.close_reason else None,
                 risk_verdict=await _risk(db, number),
                 lines=await _lines(db, number, subs),
+                planned=[] if subs else await _planned(db, number),
                 sub_orders=subs,
                 refunds=[
                     RefundView(**_of(found, RefundView))
@@ -246,6 +252,11 @@ async def _events(db: AsyncConnection, order_no: int) -> list[EventView]:
     return [EventView(**_of(row, EventView)) for row in found]
 
 
+async def _planned(db: AsyncConnection, order_no: int) -> list[SubOrderPlan]:
+    plan = await db.scalar(select(cast(orders.c.plan, Text)).where(orders.c.order_no == order_no))
+    return _PLAN.validate_json(plan) if plan else []
+
+
 async def _lines(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderView]) -> list[LineView]:
     shipped: dict[int, int] = defaultdict(int)
     closed: dict[int, int] = defaultdict(int)
@@ -253,17 +264,21 @@ async def _lines(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderView
         for line in sub.lines:
             shipped[line.line_no] += line.shipped
             closed[line.line_no] += line.closed
-    rows = await db.execute(
-        select(order_lines).where(order_lines.c.order_no == order_no).order_by(order_lines.c.line_no)
+    closed_before = await db.execute(
+        select(order_lines.c.line_no, order_lines.c.closed).where(order_lines.c.order_no == order_no)
     )
+    for line_no, pieces in closed_before:
+        closed[line_no] += pieces
     return [
-        LineView(
-            **(_of(row, LineView, leave=("shipped", "closed"))),
-            shipped=shipped[row.line_no],
-            closed=closed[row.line_no],
-        )
-        for row in rows
+        _line(line).model_copy(update={"shipped": shipped[line.line_no], "closed": closed[line.line_no]})
+        for line in await read_lines(db, order_no)
     ]
+
+
+def _line(line: OrderLine) -> LineView:
+    own = {name: getattr(line, name) for name in LineView.model_fields if name in OrderLine.model_fields}
+    discounts = [DiscountView(promotion_id=s.promotion_id, amount_fen=s.amount_fen) for s in line.shares]
+    return LineView(**own, discounts=discounts, gift_of=line.gift.promotion_id if line.gift else None)
 
 
 async def _sub_orders(db: AsyncConnection, order_no: int) -> list[SubOrderView]:
@@ -287,7 +302,7 @@ def _sub_order(row: Row[Any], lines: list[Row[Any]], scans: list[ScanView]) -> S
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
         lines=[
             LineView(
-                **_of(line, LineView, leave=("shipped", "closed")),
+                **_of(line, LineView, leave=("shipped", "closed", "discounts", "gift_of")),
                 shipped=line.quantity if status in _SHIPPED else 0,
                 closed=line.quantity if status is Status.CLOSED else 0,
             )

@@ -16,8 +16,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.acts import Cancel, ConfirmReceipt, Deliver, OrderEnded, Ship
 from domain.cart import Address, Cart, CartLine, Terms
-from domain.order import Placement, Product
+from domain.order import Placement
 from domain.order_number import parse
+from domain.product import Product
 from domain.risk import BlockKind
 from domain.status import Actor, Answer, Status
 from domain.views import OrderView
@@ -91,9 +92,11 @@ class Shop:
 
     # --- what is for sale
 
-    async def sku(self, *, pieces: int = 10, price_fen: int = 1000, merchant: str = "m1", limited: bool = False) -> str:
+    async def sku(
+        self, *, pieces: int = 10, price_fen: int = 1000, merchant: str = "m1", limited: bool = False, **more: Any
+    ) -> str:
         sku = f"sku-{uuid.uuid4().hex[:10]}"
-        product = Product(sku=sku, merchant=merchant, title=f"Thing of {merchant}", price_fen=price_fen, warehouse="w1")
+        product = Product(sku=sku, merchant=merchant, title=f"Thing of {merchant}", price_fen=price_fen, **more)
         await self.catalog.put(product, limited=limited)
         if pieces:
             await self.stock.receive(sku, pieces)

@@ -71,10 +71,12 @@ class Board:
         """An operator has mended something: whatever pauses between two rounds goes on now."""
         self._nudges += 1
 
-    async def pause(self, longest: timedelta, what: str) -> None:
+    async def pause(self, longest: timedelta, what: str, moved_on: Callable[[], bool] = lambda: False) -> None:
         before = self._nudges
         with contextlib.suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(lambda: self._nudges > before, timeout=longest, timeout_summary=what)
+            await workflow.wait_condition(
+                lambda: self._nudges > before or moved_on(), timeout=longest, timeout_summary=what
+            )
 
     def clear(self) -> None:
         """The run ends: nobody is needed any more. The database's marks go with the record of the ending."""

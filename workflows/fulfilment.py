@@ -1,7 +1,9 @@
 """After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import chain, repeat
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -14,16 +16,19 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, PAUSES
     from activities.orders import (
+        CloseLines,
         OrderActivities,
         PayBack,
-        RecordSplit,
         SplitDone,
+        SplitOrder,
         SubOrderFacts,
         SubOrderOf,
     )
-    from activities.stock import StockActivities, StockOf
+    from activities.splitting import SplitActivities
+    from activities.stock import Deducted, StockActivities, StockOf
     from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
@@ -34,7 +39,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.pay_back import bring_back, close_sub_orders
     from workflows.sub_order import SubOrder
 
+T = TypeVar("T")
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
+
+
+class SoldOut(Exception):
+    """The goods of a paid order are gone: it closes, and the money goes back."""
 
 
 class Fulfilment:
@@ -54,9 +64,31 @@ class Fulfilment:
     def status(self) -> Status:
         return fold(self.standing.values()).status if self.standing else Status.AWAITING_SHIPMENT
 
+    async def sell(self) -> None:
+        """What was reserved is sold now; what is only taken at payment is taken. Lines that are gone are paid back at
+        once. Raises SoldOut when that is all of them, or the platform would rather close the order."""
+        sold: Deducted = await self._patiently(
+            lambda: workflow.execute_local_activity_method(
+                StockActivities.deduct_stock, StockOf(order_no=self._no), **LOCAL
+            ),
+            "stock",
+        )
+        if self._start.cart.coupons:
+            await self._redeem_coupons()
+        if not sold.short:
+            return
+        gone = {short.line_no for short in sold.short}
+        if self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}:
+            raise SoldOut
+        closing = CloseLines(order_no=self._no, lines=sorted(gone), at=workflow.now())
+        self.give_back(
+            await self._patiently(
+                lambda: workflow.execute_local_activity_method(OrderActivities.close_lines, closing, **LOCAL), "stock"
+            )
+        )
+
     async def run(self) -> None:
         """Until every sub-order is received or closed."""
-        await self._deduct()
         await self._split()
         self._show()
         follows = [asyncio.create_task(self._follow(plan)) for plan in self._plans.values()]
@@ -90,20 +122,16 @@ class Fulfilment:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
         self.unfinished.append(asyncio.create_task(bring_back(self._no, owed, self._board)))
 
-    async def _deduct(self) -> None:
-        sold = StockOf(order_no=self._no)
-        await patiently(
-            lambda: workflow.execute_local_activity_method(StockActivities.deduct_stock, sold, **LOCAL),
-            topic="stock",
-            board=self._board,
+    async def _redeem_coupons(self) -> None:
+        used = CouponsOf(order_no=self._no, at=workflow.now())
+        await self._patiently(
+            lambda: workflow.execute_local_activity_method(CouponActivities.redeem_coupons, used, **LOCAL), "coupons"
         )
 
     async def _split(self) -> None:
-        request = RecordSplit(order_no=self._no, at=workflow.now())
-        done: SplitDone = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.split_order, request, **LOCAL),
-            topic="split",
-            board=self._board,
+        request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
+        done: SplitDone = await self._patiently(
+            lambda: workflow.execute_local_activity_method(SplitActivities.split_order, request, **LOCAL), "split"
         )
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
         self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
@@ -160,11 +188,12 @@ class Fulfilment:
                 dispatch_window_s=terms.dispatch_window_s,
                 transit_window_s=terms.transit_window_s,
                 receipt_window_s=terms.receipt_window_s,
+                backorder_window_s=terms.backorder_window_s,
             ),
             id=search.sub_order_id(plan.sub_order_no),
             # A terminated order must not take paid parcels with it: each sub-order ends in good order by itself.
             parent_close_policy=ParentClosePolicy.ABANDON,
-            static_summary=f"sub-order {plan.index}: {plan.merchant}, {plan.warehouse}, {plan.pay_fen} fen",
+            static_summary=f"part {plan.index}: {plan.merchant}, {plan.warehouse or 'virtual'}, {plan.pay_fen} fen",
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(search.ORDER_NO, self._no),
@@ -184,6 +213,9 @@ class Fulfilment:
         except FailureError:
             # It ended, or is being started again: then it reads in the database that it is closed.
             workflow.logger.info("sub-order %s was not there to be told that it is closed", number)
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
+        return await patiently(step, topic=topic, board=self._board)
 
     def _show(self) -> None:
         self._board.stage(search.ORDER_STATUS, self.status.value)

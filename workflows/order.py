@@ -1,20 +1,20 @@
 """The order's story, from checkout until every sub-order is received or closed.
 
 screen → price → take what was promised → record          nothing is kept of an order that is refused
-await the payment, assess the risk beside it               closed: goods back, money back
+await the payment, assess the risk beside it               closed: goods, coupons and money go back
+deduct what is paid                                        gone by now: its money goes back at once
 ---- the pivot: paid, and risk has no objection ----       from here it only moves forward
-deduct → split → a run per sub-order → fold their status   cancelled before shipping: refunded, restocked
+split → a run per sub-order → fold their status            cancelled before shipping: refunded, restocked
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalog import PriceCart, Priced, PricingActivities
     from activities.options import LOCAL
     from activities.orders import (
         CloseOrder,
@@ -22,24 +22,22 @@ with workflow.unsafe.imports_passed_through():
         OrderFacts,
         OrderOf,
         PayBack,
-        RecordOrder,
         RecordRefusal,
     )
-    from activities.risk import RiskActivities, ScreenBuyer
-    from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
     from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
     from domain.cart import StartOrder
-    from domain.order import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.order import Placement, Refusal
     from domain.payment import Capture
     from domain.precedence import CaptureOutcome, Standing, weigh
-    from domain.risk import Decision, RiskVerdict, Screened
+    from domain.risk import Decision, RiskVerdict
     from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from workflows import search
     from workflows.board import Board
     from workflows.collection import Collection
-    from workflows.fulfilment import Fulfilment
+    from workflows.fulfilment import Fulfilment, SoldOut
     from workflows.patience import Background, heeding_cancel, patiently, within
     from workflows.pay_back import bring_back
+    from workflows.placing import NotTaken, Placing
     from workflows.risk_watch import RiskWatch
 
 
@@ -66,7 +64,7 @@ class Order:
         self._risk = RiskWatch(self._no, start.terms, self._board)
         self._payment = Collection(self._no, self._board)
         self._fulfilment = Fulfilment(start, self._board)
-        self._undo: list[Callable[[], Awaitable[None]]] = []
+        self._placing = Placing(start, self._board)
         self._placement: Placement | None = None
         self._answered = False
         self._pay_by: datetime | None = None
@@ -90,6 +88,9 @@ class Order:
             if not self._past_pivot:
                 await self._collect_payment()
                 await self._clear_risk()
+                await self._fulfilment.sell()
+        except SoldOut:
+            self._ended = await self._close(CloseReason.OUT_OF_STOCK)
         except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
             self._ended = await self._close(closing.reason)
         else:
@@ -112,95 +113,28 @@ class Order:
             return False
         if facts.placement.refusal is not None:
             self._refuse(facts.placement.refusal)
-        self._undo.append(self._release_stock)
+        self._placing.was_done_before()
         self._placed(facts.placement, facts.merchants)
         if facts.close_reason is not None and not facts.split:
             raise Closing(facts.close_reason)
         self._past_pivot = facts.split
-        if facts.owed is not None:
-            self._fulfilment.give_back(facts.owed)
+        for owed in facts.owed:
+            self._fulfilment.give_back(owed)
         if not self._past_pivot:
             self._beside_the_wait()
         return True
 
     async def _place(self) -> None:
-        """Screen, price, take, record; or refuse, with nothing held."""
-        await self._screen()
-        priced = await self._price()
-        await self._take_stock(priced)
-        await self._record(priced)
+        try:
+            placement, merchants = await self._placing.run()
+        except NotTaken as refused:
+            self._refuse(refused.refusal, refused.to_operators)
+        self._placed(placement, merchants)
         self._beside_the_wait()
 
     def _beside_the_wait(self) -> None:
         self._background.start(self._risk.watch())
         self._background.start(self._open_payment())
-
-    async def _screen(self) -> None:
-        ask = ScreenBuyer(order_no=self._no, cart=self._start.cart, now=workflow.now())
-        screened: Screened = await self._patiently(
-            lambda: workflow.execute_local_activity_method(RiskActivities.screen_buyer, ask, **LOCAL), "screening"
-        )
-        if not screened.passed:
-            refused = Refusal(code=RefusalCode.NOT_ACCEPTED, detail="this order can't be taken")
-            self._refuse(refused, to_operators=screened.reason)
-
-    async def _price(self) -> PricedOrder:
-        priced: Priced = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                PricingActivities.price_cart, PriceCart(cart=self._start.cart), **LOCAL
-            ),
-            "pricing",
-        )
-        if priced.refusal is not None:
-            self._refuse(priced.refusal)
-        assert priced.order is not None
-        return priced.order
-
-    async def _take_stock(self, priced: PricedOrder) -> None:
-        self._undo.append(self._release_stock)  # first: an answer that got lost may have taken it
-        wanted = ReserveStock(
-            order_no=self._no,
-            lines=[StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in priced.lines],
-        )
-        reserved: Reserved = await self._patiently(
-            lambda: workflow.execute_local_activity_method(StockActivities.reserve_stock, wanted, **LOCAL), "stock"
-        )
-        if reserved.released_before:  # a run that was reset after its order had closed
-            self._refuse(Refusal(code=RefusalCode.OUT_OF_STOCK, detail="this order's stock was given back before"))
-        if reserved.short:
-            lacking = "; ".join(
-                f"{short.sku}: {short.wanted} wanted, {short.available} left" for short in reserved.short
-            )
-            self._refuse(
-                Refusal(
-                    code=RefusalCode.OUT_OF_STOCK,
-                    detail=lacking,
-                    remedy="take less of it, or take it out",
-                    place=f"line {reserved.short[0].line_no}",
-                )
-            )
-
-    async def _release_stock(self) -> None:
-        held = StockOf(order_no=self._no)
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
-        )
-
-    async def _record(self, priced: PricedOrder) -> None:
-        now = workflow.now()
-        window = timedelta(seconds=self._start.terms.payment_window_s)
-        record = RecordOrder(
-            order_no=self._no,
-            caller=self._start.caller,
-            cart=self._start.cart,
-            priced=priced,
-            placed_at=now,
-            pay_by=now + window if priced.amount_due_fen > 0 else None,
-        )
-        placement = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
-        )
-        self._placed(placement, priced.merchants)
 
     def _placed(self, placement: Placement, merchants: list[str]) -> None:
         self._placement = placement
@@ -259,10 +193,9 @@ class Order:
     # --- the two ways on
 
     async def _close(self, reason: CloseReason) -> OrderEnded:
-        """Give everything back, in the reverse order of its taking: goods first, so that they can be sold again."""
+        """Give everything back that was taken, then what was paid."""
         self._background.cancel()
-        for undo in reversed(self._undo):
-            await undo()
+        await self._placing.undo()
         ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
         if self._refusal is not None:
             await self._record_refusal(self._refusal)

@@ -3,10 +3,11 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import Closed, CloseSubOrders, OrderActivities, PayBack
     from activities.payment import MakeRefund, PaymentActivities
-    from activities.stock import Restock, StockActivities
+    from activities.stock import GoodsOf, Restock, StockActivities, WarehouseActivities
     from domain.acts import Cancel, cancel_reason
     from workflows.board import Board
     from workflows.patience import patiently
@@ -37,12 +38,29 @@ async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Canc
 
 
 async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
-    """The goods first, since they can be sold again at once; then the money, however long the provider takes."""
+    """The goods first, since they can be sold again at once; then the coupons; then the money, however long the
+    provider takes."""
     if owed.restock:
         lines = Restock(order_no=order_no, reason_key=owed.key, lines=owed.restock)
         await patiently(
             lambda: workflow.execute_local_activity_method(StockActivities.restock, lines, **LOCAL),
             topic="restock",
+            board=board,
+        )
+    for sub_order_no in owed.put_back:
+        goods = GoodsOf(sub_order_no=sub_order_no)
+        await patiently(
+            lambda goods=goods: workflow.execute_local_activity_method(  # type: ignore[misc]
+                WarehouseActivities.put_back_goods, goods, **LOCAL
+            ),
+            topic="restock",
+            board=board,
+        )
+    if owed.coupons:
+        coupons = CouponsOf(order_no=order_no, at=workflow.now())
+        await patiently(
+            lambda: workflow.execute_local_activity_method(CouponActivities.give_back_coupons, coupons, **LOCAL),
+            topic="coupons",
             board=board,
         )
     if owed.refund_no is not None:

@@ -8,8 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.merchant import HandOver, HandOverLine, MerchantActivities
-    from activities.options import LOCAL, OUTSIDE
+    from activities.options import LOCAL
     from activities.orders import (
         OrderActivities,
         PayBack,
@@ -33,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.status import Actor, Answer, CloseReason, Status
     from workflows import search
     from workflows.board import Board
+    from workflows.dispatch import Dispatch
     from workflows.patience import Background, heeding_cancel, patiently, within
     from workflows.pay_back import bring_back, close_sub_orders
 
@@ -48,6 +48,7 @@ class SubOrder:
         self._no = start.plan.sub_order_no
         self._board = Board(start.order_no, self._no, self._describe, Status.AWAITING_SHIPMENT)
         self._board.listener = self._tell_trouble
+        self._dispatch = Dispatch(start, self._board)
         self._shipped = False
         self._delivered = False
         self._received = False
@@ -63,7 +64,9 @@ class SubOrder:
 
     async def _story(self) -> SubOrderEnded:
         self._board.show()
-        await self._hand_over_until_shipped()
+        await self._until_it_may_leave()
+        if self._close_reason is None:
+            await self._send_until_shipped()
         if self._close_reason is None:
             self._tell_order()
             await self._travel()
@@ -72,38 +75,30 @@ class SubOrder:
 
     # --- the steps
 
-    async def _hand_over_until_shipped(self) -> None:
-        """The warehouse gets the parcel, however long it takes, unless it ships or is closed first."""
-        handing = self._background.start(self._hand_over())
+    async def _until_it_may_leave(self) -> None:
+        """A presale waits for its date, a back-order for its goods; either may be closed meanwhile."""
+        await self._dispatch.until_ship_date(self._moved_on)
+        if not await self._dispatch.until_goods_are_there(self._moved_on):
+            await self._close(Cancel(actor=Actor.CLOCK, note="the goods did not come by the promised date"))
+
+    async def _send_until_shipped(self) -> None:
+        """The merchant gets it, however long it takes, unless it ships or is closed first."""
+        sending = self._background.start(self._send_out())
 
         def moved_on() -> bool:
-            return self._shipped or self._close_reason is not None or self._background.check()
+            return self._moved_on() or self._background.check()
 
         await self._within_or_overdue("dispatch", self._start.dispatch_window_s, moved_on, "not shipped in time")
-        handing.cancel()
+        sending.cancel()
         await self._board.healed("hand-over")
+        if self._close_reason is None:
+            await self._dispatch.left_the_warehouse()
 
-    async def _hand_over(self) -> None:
-        plan = self._plan
-        parcel = HandOver(
-            sub_order_no=self._no,
-            order_no=self._start.order_no,
-            merchant=plan.merchant,
-            warehouse=plan.warehouse,
-            address=self._start.address,
-            lines=[HandOverLine(sku=line.sku, title=line.title, quantity=line.quantity) for line in plan.lines],
-        )
-        facts: SubOrderFacts = await patiently(
-            lambda: workflow.execute_activity_method(
-                MerchantActivities.hand_over,
-                parcel,
-                summary=f"hand over to {plan.merchant}, {plan.warehouse}",
-                **OUTSIDE,
-            ),
-            topic="hand-over",
-            board=self._board,
-        )
-        self._pick_up_from(facts)
+    async def _send_out(self) -> None:
+        self._pick_up_from(await self._dispatch.send())
+
+    def _moved_on(self) -> bool:
+        return self._shipped or self._close_reason is not None
 
     def _pick_up_from(self, facts: SubOrderFacts) -> None:
         """A run that starts over finds here how far the one before it had come, and what that still owed."""
@@ -283,7 +278,9 @@ class SubOrder:
         return [
             f"## Sub-order {self._no}: {self._status}",
             f"- part {plan.index} of order {self._start.order_no}",
-            f"- {plan.merchant}, {plan.warehouse}: paid {plan.pay_fen} fen",
+            f"- {plan.merchant}, {plan.warehouse or 'virtual goods'}: paid {plan.pay_fen} fen",
+            *([f"- presale, ships from {plan.ships_from}"] if plan.ships_from else []),
+            *[f"- {flag.lower()}" for flag in plan.flags],
             *[f"- {line.quantity} × {line.title} ({line.sku})" for line in plan.lines],
             *([f"- shipped with {self._tracking}"] if self._tracking else []),
             *([f"- not cancelled: {self._not_cancelled}"] if self._not_cancelled else []),

@@ -1,18 +1,19 @@
-"""The merchants' warehouses: they take parcels to pack, each once."""
+"""The merchants: their warehouses take parcels to pack, their shops grant virtual goods, each once."""
 
 import asyncio
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from activities.merchant import HandOver
+from activities.merchant import Granted, GrantGoods, HandOver
 from providers.sandbox.problems import Problem, body, fail_if
 from providers.sandbox.state import TheState
 
-router = APIRouter(prefix="/merchants/{merchant:path}/hand-overs")
+router = APIRouter(prefix="/merchants/{merchant:path}")
 
 
-@router.post("", status_code=201)
+@router.post("/hand-overs", status_code=201)
 async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depends(body(HandOver))]) -> dict[str, str]:
     """Take a parcel. Key: `sub_order_no`."""
     bad_days = state.bad_days
@@ -32,8 +33,27 @@ async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depen
     return {"sub_order_no": parcel.sub_order_no}
 
 
-@router.get("")
+@router.get("/hand-overs")
 async def taken(state: TheState, merchant: str) -> list[HandOver]:
     """The parcels this merchant has, in the order they came."""
     rows = state.db.execute("SELECT parcel FROM hand_overs WHERE merchant = ? ORDER BY seq", (merchant,))
     return [HandOver.model_validate_json(row["parcel"]) for row in rows]
+
+
+@router.post("/grants", status_code=201)
+async def grant(state: TheState, merchant: str, goods: Annotated[GrantGoods, Depends(body(GrantGoods))]) -> Granted:
+    """A code for each piece. Key: `sub_order_no`; a repeat gets the same codes."""
+    fail_if(merchant in state.bad_days.hand_over_fails_for)
+    codes = [secrets.token_hex(8).upper() for line in goods.lines for _ in range(line.quantity)]
+    fresh = Granted(codes=codes).model_dump_json()
+    with state.transaction() as db:
+        db.execute("INSERT OR IGNORE INTO grants VALUES (?, ?, ?)", (goods.sub_order_no, merchant, fresh))
+        row = db.execute("SELECT granted FROM grants WHERE sub_order_no = ?", (goods.sub_order_no,)).fetchone()
+    return Granted.model_validate_json(row["granted"])
+
+
+@router.get("/grants")
+async def granted(state: TheState, merchant: str) -> dict[str, Granted]:
+    """What this merchant has granted, by sub-order."""
+    rows = state.db.execute("SELECT sub_order_no, granted FROM grants WHERE merchant = ?", (merchant,))
+    return {row["sub_order_no"]: Granted.model_validate_json(row["granted"]) for row in rows}

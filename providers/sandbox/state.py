@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS notifications ( -- copies_left: acknowledgements stil
 CREATE INDEX IF NOT EXISTS notifications_pending ON notifications (due_at) WHERE copies_left > 0;
 CREATE TABLE IF NOT EXISTS hand_overs (
     seq INTEGER PRIMARY KEY, sub_order_no TEXT NOT NULL UNIQUE, merchant TEXT NOT NULL, parcel TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS grants (
+    sub_order_no TEXT PRIMARY KEY, merchant TEXT NOT NULL, granted TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS hooks (
     seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, message_id TEXT NOT NULL, body TEXT NOT NULL,
     deliveries INTEGER NOT NULL DEFAULT 1, UNIQUE (topic, message_id));

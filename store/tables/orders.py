@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -78,11 +80,13 @@ order_lines = Table(
     fen("weight_g"),
     fen("volume_cm3"),
     text("policy"),
+    Column("closed", Integer, nullable=False, server_default="0"),
     Column("gift", JSONB(none_as_null=True), nullable=True),
     Column("snapshot", JSONB(none_as_null=True), nullable=True),
     PrimaryKeyConstraint("order_no", "line_no"),
     ForeignKeyConstraint(["order_no"], ["orders.order_no"]),
     CheckConstraint("pay_fen <= goods_fen", name="pay"),
+    CheckConstraint("closed BETWEEN 0 AND quantity", name="closed"),
     Index(None, "merchant"),
     Index(None, "sku"),
 )
@@ -115,6 +119,8 @@ sub_orders = Table(
     text("handling"),
     text("warehouse", null=True),
     Column("flags", JSONB, nullable=False),
+    Column("stocked", Boolean, nullable=False, server_default=false()),
+    Column("granted", JSONB(none_as_null=True), nullable=True),
     text("fulfilment", default="AWAITING"),
     text("review", default="NONE"),
     text("status"),

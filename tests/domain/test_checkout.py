@@ -1,21 +1,51 @@
 """What a cart costs, or why it can't be had."""
 
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from domain.cart import Address, Cart, CartLine
+from domain.cart import Cart, Recording, Terms
 from domain.checkout import Limits, price_order, within_limits
-from domain.order import PricedOrder, Product, Refusal, RefusalCode
+from domain.freight import FreightTemplate
+from domain.market import Coupon, Market, Offers
+from domain.order import GiftOf, PricedOrder, Refusal, RefusalCode
+from domain.order_number import candidate
+from domain.product import OnSale, Product
+from domain.promotion import PricingMode, Promotion
+from domain.snapshot import TradeSnapshot
+from domain.split_model import SplitTiming, Warehouse
 
+AT = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
+ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)
 ADDRESS = {"recipient": "Lin", "phone": "+86 13800138000", "region": "Hangzhou", "street": "Road 1"}
+
+
+def on_sale(sku: str, merchant: str, price_fen: int, **more: Any) -> OnSale:
+    product = Product(sku=sku, merchant=merchant, title=f"The {sku}", price_fen=price_fen, **more)
+    return OnSale(product=product, version=3, digest=TradeSnapshot.of(product).digest, home="w1")
+
+
 CATALOG = {
-    sku: Product(sku=sku, merchant=merchant, title=f"The {sku}", price_fen=price_fen, warehouse="w1")
+    sku: on_sale(sku, merchant, price_fen)
     for sku, merchant, price_fen in (("TEA", "m2", 1_000), ("CUP", "m1", 350), ("GIFT", "m1", 0))
 }
+
+
+def promotion(**keys: Any) -> Promotion:
+    made: Promotion = TypeAdapter(Promotion).validate_json(json.dumps(keys))
+    return made
+
+
+def answer_to(
+    asked: Cart, market: Market | None = None, limits: Limits | None = None, **terms: Any
+) -> PricedOrder | Refusal:
+    return price_order(ORDER_NO, asked, market or Market(CATALOG), Terms(**terms), limits or Limits(), AT)
 
 
 def body(*lines: tuple[str, int], shown_fen: int = 0, **changed: Any) -> dict[str, Any]:
@@ -34,13 +64,13 @@ def cart(*lines: tuple[str, int], shown_fen: int = 0) -> Cart:
 
 
 def refused(asked: Cart, limits: Limits | None = None) -> Refusal:
-    answer = price_order(asked, CATALOG, limits or Limits())
+    answer = answer_to(asked, limits=limits)
     assert isinstance(answer, Refusal), answer
     return answer
 
 
 def priced(asked: Cart, limits: Limits | None = None) -> PricedOrder:
-    answer = price_order(asked, CATALOG, limits or Limits())
+    answer = answer_to(asked, limits=limits)
     assert isinstance(answer, PricedOrder), answer
     return answer
 
@@ -58,7 +88,7 @@ def test_an_order_is_priced_from_the_catalog_and_not_from_the_cart() -> None:
 @given(st.lists(st.tuples(st.sampled_from(sorted(CATALOG)), st.integers(1, 999)), min_size=1, max_size=20))
 def test_the_lines_add_up_to_the_order(lines: list[tuple[str, int]]) -> None:
     """To the fen, also with one SKU on several lines."""
-    due = sum(CATALOG[sku].price_fen * pieces for sku, pieces in lines)
+    due = sum(CATALOG[sku].product.price_fen * pieces for sku, pieces in lines)
     order = priced(cart(*lines, shown_fen=due))
     assert sum(line.pay_fen for line in order.lines) == sum(line.goods_fen for line in order.lines) == due
     assert order.amount_due_fen == due
@@ -92,7 +122,7 @@ def test_the_limit_of_lines_is_itself_allowed(lines: int, fits: bool) -> None:
     asked = cart(*[("TEA", 1)] * lines, shown_fen=1_000 * lines)
     refusal = within_limits(asked, Limits(lines=3))
     assert (refusal is None) == fits
-    assert isinstance(price_order(asked, CATALOG, Limits(lines=3)), PricedOrder) == fits
+    assert isinstance(answer_to(asked, limits=Limits(lines=3)), PricedOrder) == fits
     if refusal:
         assert (refusal.code, refusal.place, refusal.remedy) == (RefusalCode.LIMIT_EXCEEDED, "lines", "at most 3")
 
@@ -157,16 +187,128 @@ def test_two_lines_of_one_number_are_refused_and_two_lines_of_one_sku_are_not() 
 def test_a_cart_that_would_split_into_more_than_99_sub_orders_is_refused_before_anything_is_taken(
     merchants: int, refused: bool
 ) -> None:
-    products = {
-        f"s{n}": Product(sku=f"s{n}", merchant=f"m{n}", title="t", price_fen=1, warehouse="w") for n in range(merchants)
-    }
-    address = Address(recipient="r", phone="13800138000", region="r", street="s")
-    cart = Cart(
-        buyer_id=1,
-        lines=[CartLine(line_no=n + 1, sku=f"s{n}", quantity=1) for n in range(merchants)],
-        expected_amount_fen=merchants,
-        address=address,
-        device_id="d",
+    catalog = {f"s{n}": on_sale(f"s{n}", f"m{n}", 1) for n in range(merchants)}
+    asked = cart(*((sku, 1) for sku in catalog), shown_fen=merchants)
+    assert isinstance(answer_to(asked, Market(catalog)), Refusal) is refused
+
+
+# --- promotions, coupons, gifts, freight
+
+CLASSIC = [
+    {"promotion_id": "p1", "level": "SHOP", "merchant": "m1", "threshold_fen": 30_000, "off_fen": 5_000},
+    {"promotion_id": "c1", "level": "SHOP_COUPON", "merchant": "m1", "threshold_fen": 28_000, "off_fen": 4_000},
+    {"promotion_id": "x1", "level": "CROSS_SHOP", "threshold_fen": 29_000, "off_fen": 5_000, "repeat": True},
+]
+GOODS = {"A": on_sale("A", "m1", 10_000, weight_g=800), "B": on_sale("B", "m1", 20_000, weight_g=1_300)}
+
+
+def classic(
+    coupon: Coupon | None = None, freight: Sequence[FreightTemplate] = (), warehouses: Sequence[Warehouse] = ()
+) -> Market:
+    promotions = [promotion(kind="AMOUNT_OFF", **keys) for keys in CLASSIC]
+    offers = Offers(promotions=promotions, coupons=[coupon] if coupon else [])
+    return Market(GOODS, offers, warehouses, freight)
+
+
+def coupon(**changed: Any) -> Coupon:
+    return Coupon(**({"coupon_id": "k1", "promotion_id": "c1", "buyer_id": 7} | changed))
+
+
+def named(*coupons: str, shown_fen: int) -> Cart:
+    return Cart.model_validate(body(("A", 1), ("B", 1), shown_fen=shown_fen, coupons=list(coupons)))
+
+
+@pytest.mark.parametrize(("mode", "pays"), [(PricingMode.PROGRESSIVE, 25_000), (PricingMode.PARALLEL, 16_000)])
+def test_an_order_pays_what_its_quote_says_in_either_mode(mode: PricingMode, pays: int) -> None:
+    """The classic example, with the coupon as a thing in the buyer's hands."""
+    order = answer_to(named("k1", shown_fen=pays), classic(coupon()), pricing_mode=mode)
+    assert isinstance(order, PricedOrder), order
+    assert sum(line.pay_fen for line in order.lines) == order.amount_due_fen == pays
+    assert sum(share.amount_fen for line in order.lines for share in line.shares) == 30_000 - pays
+    assert all(
+        share.amount_fen == share.merchant_fen + share.platform_fen for line in order.lines for share in line.shares
     )
-    priced = price_order(cart, products, Limits())
-    assert isinstance(priced, Refusal) is refused
+
+
+def test_only_coupons_that_save_something_are_taken() -> None:
+    """Under PROGRESSIVE the coupon's threshold is not reached: it stays the buyer's, and is no rule of the order."""
+    order = answer_to(named("k1", shown_fen=25_000), classic(coupon()), pricing_mode=PricingMode.PROGRESSIVE)
+    assert isinstance(order, PricedOrder)
+    assert (order.coupons, set(order.rules)) == ([], {"p1"})
+    order = answer_to(named("k1", shown_fen=16_000), classic(coupon()))
+    assert isinstance(order, PricedOrder)
+    assert (order.coupons, set(order.rules)) == (["k1"], {"p1", "c1", "x1"})
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (None, "not one of this buyer's"),
+        (coupon(buyer_id=8), "not one of this buyer's"),
+        (coupon(expires_at=AT), "has expired"),
+        (coupon(order_no="1"), "in use by another order"),
+    ],
+)
+def test_a_coupon_that_cant_be_used_refuses_the_order_and_names_it(held: Coupon | None, why: str) -> None:
+    """Unknown and somebody else's look the same: nobody learns which codes there are."""
+    answer = answer_to(named("k1", shown_fen=16_000), classic(held))
+    assert isinstance(answer, Refusal)
+    assert (answer.code, answer.place) == (RefusalCode.COUPON_GONE, "coupons[0]")
+    assert why in answer.detail
+
+
+def test_a_coupon_is_good_until_the_second_it_expires() -> None:
+    for left_s, good in ((1, True), (0, False)):
+        held = coupon(expires_at=AT + timedelta(seconds=left_s))
+        assert isinstance(answer_to(named("k1", shown_fen=16_000), classic(held)), PricedOrder) is good
+
+
+def test_freight_is_paid_with_the_goods_and_shared_by_the_sub_orders() -> None:
+    """One first weight per warehouse: 2,100 g are 1,000 g and three further 500 g begun."""
+    template = FreightTemplate(
+        merchant="m1", first_g=1_000, first_fee_fen=1_000, further_g=500, further_fee_fen=100, free_from_fen=26_000
+    )
+    asked = cart(("A", 1), ("B", 1), shown_fen=16_000 + 1_300)
+    market = classic(freight=[template])
+    assert isinstance(answer_to(asked, market), Refusal)  # without its coupon: 20,000
+    order = answer_to(
+        named("k1", shown_fen=17_300), classic(coupon(), [template]), split_timing=SplitTiming.AT_PLACEMENT
+    )
+    assert isinstance(order, PricedOrder), order
+    assert (order.shipping_fen, order.amount_due_fen) == (1_300, 17_300)
+    assert order.plan is not None
+    assert sum(part.shipping_fen for part in order.plan) == 1_300
+    assert sum(part.pay_fen for part in order.plan) == 16_000
+
+
+def test_split_at_placement_tells_the_numbers_and_after_payment_does_not() -> None:
+    shelves = [
+        Warehouse(warehouse="w1", merchant="m1", stock={"A": 1}),
+        Warehouse(warehouse="w2", merchant="m1", stock={"B": 1}),
+    ]
+    at_once = answer_to(named(shown_fen=20_000), classic(warehouses=shelves), split_timing=SplitTiming.AT_PLACEMENT)
+    assert isinstance(at_once, PricedOrder) and at_once.plan is not None
+    assert [(part.index, part.warehouse) for part in at_once.plan] == [(1, "w1"), (2, "w2")]
+    later = answer_to(named(shown_fen=20_000), classic(warehouses=shelves))
+    assert isinstance(later, PricedOrder) and later.plan is None
+
+
+def test_a_gift_is_a_line_that_costs_nothing_and_knows_what_it_was_given_for() -> None:
+    gift = promotion(promotion_id="g1", level="SHOP", kind="GIFT", threshold_fen=1_000, gift_sku="CUP", gift_quantity=2)
+    order = answer_to(cart(("TEA", 1), shown_fen=1_000), Market(CATALOG, Offers(promotions=[gift])))
+    assert isinstance(order, PricedOrder), order
+    bought, given_line = order.lines
+    assert (given_line.line_no, given_line.sku, given_line.quantity, given_line.pay_fen) == (2, "CUP", 2, 0)
+    assert given_line.gift == GiftOf(promotion_id="g1", given_for=[1], returnable=True)
+    assert bought.gift is None
+
+
+@pytest.mark.parametrize("recording", list(Recording))
+def test_a_line_holds_its_version_and_digest_and_its_own_copy_only_where_it_is_to(recording: Recording) -> None:
+    order = answer_to(cart(("TEA", 1), shown_fen=1_000), recording=recording)
+    assert isinstance(order, PricedOrder)
+    (line,) = order.lines
+    assert (line.version, line.digest) == (3, TradeSnapshot.of(CATALOG["TEA"].product).digest)
+    assert (line.snapshot is not None) is (recording is Recording.EMBEDDED)
+    if line.snapshot:
+        assert line.snapshot.digest == line.digest

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from activities.orders import AcceptPayment, Closed, CloseSubOrders, RecordOrder, RecordReceived, RecordShipped
 from activities.orders import RecordSplit as Split
 from activities.stock import StockLine
-from domain.cart import Address, Cart, CartLine
+from domain.cart import Address, Cart, CartLine, Terms
 from domain.order import OrderLine, Placement, PricedOrder
 from domain.order_number import candidate
 from domain.payment import Capture
+from domain.plan import cut, plan
 from domain.precedence import CaptureOutcome
 from domain.status import Actor, Answer, CloseReason, Status, fold
 from store.cashbox import PostgresCashbox
@@ -40,6 +41,8 @@ def line(line_no: int = 1, merchant: str = "m1", quantity: int = 1, fen: int = 1
     return OrderLine(
         line_no=line_no,
         sku=f"SKU{line_no}",
+        version=1,
+        digest="d",
         title=f"Thing {line_no} of {merchant}",
         merchant=merchant,
         warehouse="w1",
@@ -91,6 +94,7 @@ class Ledgers:
         return RecordOrder(
             order_no=order_no,
             caller="test",
+            terms=Terms(),
             cart=Cart(
                 buyer_id=buyer_id,
                 lines=[CartLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in goods],
@@ -130,10 +134,15 @@ class Ledgers:
         assert await self.accept(order_no, self.capture(order_no, due)) is CaptureOutcome.ACCEPTED
         return order_no
 
+    def split_request(self, order_no: str, *goods: OrderLine) -> Split:
+        """One sub-order per merchant."""
+        lines = list(goods or [line()])
+        return Split(order_no=order_no, plan=plan(order_no, lines, cut(lines, [], Terms()), 0), at=NOW)
+
     async def split(self, *goods: OrderLine, buyer_id: int = BUYER, at: datetime = NOW) -> tuple[str, list[str]]:
         """A paid order, and the numbers of its sub-orders."""
         order_no = await self.paid(*goods, buyer_id=buyer_id, at=at)
-        done = await self.book.record_split(Split(order_no=order_no, at=NOW))
+        done = await self.book.record_split(self.split_request(order_no, *goods))
         return order_no, [plan.sub_order_no for plan in done.sub_orders]
 
     async def ship(self, sub_order_no: str, tracking_no: str = "T1", actor: Actor = Actor.MERCHANT) -> Answer:

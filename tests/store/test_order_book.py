@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from activities.orders import AcceptPayment, CloseOrder, FileCaptures, RecordRefusal, RecordSplit
+from activities.orders import AcceptPayment, CloseOrder, FileCaptures, RecordRefusal
 from activities.payment import StrayCapture
 from domain.order import Placement, Refusal, RefusalCode
 from domain.order_number import parse
@@ -143,8 +143,10 @@ async def test_a_paid_order_does_not_expire(ledgers: Ledgers) -> None:
 
 async def test_a_split_is_made_once_and_adds_up_to_the_order(ledgers: Ledgers) -> None:
     """Ten at once; every sub-order's number reads back to the order."""
-    order_no = await ledgers.paid(line(1, "m1", off_fen=1), line(2, "m2", quantity=3), line(3, "m1", off_fen=99))
-    done = await asyncio.gather(*(ledgers.book.record_split(RecordSplit(order_no=order_no, at=NOW)) for _ in range(10)))
+    goods = (line(1, "m1", off_fen=1), line(2, "m2", quantity=3), line(3, "m1", off_fen=99))
+    order_no = await ledgers.paid(*goods)
+    asked = ledgers.split_request(order_no, *goods)
+    done = await asyncio.gather(*(ledgers.book.record_split(asked) for _ in range(10)))
     assert all(one == done[0] for one in done)
     plans = done[0].sub_orders
     assert [(plan.merchant, plan.pay_fen) for plan in plans] == [("m1", 1_900), ("m2", 3_000)]
@@ -174,7 +176,7 @@ async def test_a_commit_whose_answer_is_lost_has_its_effect_once(ledgers: Ledger
         await losing.accept_payment(AcceptPayment(order_no=order_no, capture=ledgers.capture(order_no)))
     assert await ledgers.accept(order_no, ledgers.capture(order_no)) is DUPLICATE
     with pytest.raises(AnswerLost):
-        await losing.record_split(RecordSplit(order_no=order_no, at=NOW))
-    assert len((await ledgers.book.record_split(RecordSplit(order_no=order_no, at=NOW))).sub_orders) == 1
+        await losing.record_split(ledgers.split_request(order_no))
+    assert len((await ledgers.book.record_split(ledgers.split_request(order_no))).sub_orders) == 1
     assert await ledgers.balances() == {"provider": 1_000, "orders": -1_000}
     assert [event.action for event in await ledgers.views.events(order_no)] == ["PLACE", "PAY", "SPLIT"]

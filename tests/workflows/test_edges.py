@@ -1,6 +1,6 @@
 """More of what went wrong in other shops; the numbers are those of the list of edge cases."""
 
-from domain.order import Product
+from domain.product import Product
 from domain.order_number import parse
 from domain.risk import Decision
 from domain.status import CloseReason, Status
@@ -14,7 +14,7 @@ async def test_changing_a_product_never_changes_an_order(shop: Shop) -> None:
     sku = await shop.sku()
     order_no = await shop.place([sku], **FAR)
     before = (await shop.show(order_no)).lines
-    await shop.catalog.put(Product(sku=sku, merchant="m9", title="another", price_fen=1, warehouse="w9"))
+    await shop.catalog.put(Product(sku=sku, merchant="m9", title="another", price_fen=1))
     await shop.pay(order_no)
     (number,) = await shop.split(order_no)
     view = await shop.show(order_no)

@@ -28,9 +28,11 @@ _CHANGES = (
       ADD weight_g bigint NOT NULL DEFAULT 0 CONSTRAINT order_lines_weight_g_check CHECK (weight_g >= 0),
       ADD volume_cm3 bigint NOT NULL DEFAULT 0 CONSTRAINT order_lines_volume_cm3_check CHECK (volume_cm3 >= 0),
       ADD policy text NOT NULL DEFAULT 'RESERVE_ON_PLACEMENT',
+      ADD closed integer NOT NULL DEFAULT 0,
       ADD gift jsonb,
       ADD snapshot jsonb,
       ADD CONSTRAINT order_lines_pay_check CHECK (pay_fen <= goods_fen),
+      ADD CONSTRAINT order_lines_closed_check CHECK (closed BETWEEN 0 AND quantity),
       ALTER warehouse DROP NOT NULL
     """,
     "ALTER TABLE order_lines ALTER version DROP DEFAULT, ALTER digest DROP DEFAULT, ALTER delivery_mode DROP DEFAULT, "
@@ -56,6 +58,8 @@ _CHANGES = (
       ADD ships_from date,
       ADD handling text NOT NULL DEFAULT 'ORDINARY',
       ADD flags jsonb NOT NULL DEFAULT '[]',
+      ADD stocked boolean NOT NULL DEFAULT false,
+      ADD granted jsonb,
       ADD shipping_fen bigint NOT NULL DEFAULT 0 CONSTRAINT sub_orders_shipping_fen_check CHECK (shipping_fen >= 0),
       ALTER warehouse DROP NOT NULL
     """,

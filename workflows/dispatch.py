@@ -1,0 +1,110 @@
+"""A sub-order on its way out: not before its date and its goods are there; then handed over, or granted."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
+    from activities.options import LOCAL, OUTSIDE
+    from activities.orders import SubOrderFacts
+    from activities.stock import GoodsOf, GoodsTaken, WarehouseActivities
+    from domain.order import StartSubOrder
+    from domain.product import DeliveryMode
+    from domain.split_model import BACKORDER
+    from workflows.board import Board
+    from workflows.patience import patiently, within
+
+LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` looks at once
+
+
+class Dispatch:
+    """Key of each step: the sub-order's number and the step's name."""
+
+    def __init__(self, start: StartSubOrder, board: Board) -> None:
+        self._start = start
+        self._plan = start.plan
+        self._board = board
+
+    @property
+    def goods(self) -> GoodsOf:
+        return GoodsOf(sub_order_no=self._plan.sub_order_no)
+
+    async def until_ship_date(self, moved_on: Callable[[], bool]) -> None:
+        """A presale does not leave before its date (00:00 UTC)."""
+        if self._plan.ships_from is not None:
+            date = datetime.combine(self._plan.ships_from, time(), UTC)
+            await within(date - workflow.now(), moved_on, f"presale: until it ships from {self._plan.ships_from}")
+
+    async def until_goods_are_there(self, moved_on: Callable[[], bool]) -> bool:
+        """Of a back-order, until the promised date; False when they did not come by then."""
+        if BACKORDER not in self._plan.flags or not self._plan.stocked:
+            return True
+        promised = workflow.now() + timedelta(seconds=self._start.backorder_window_s)
+        while not moved_on():
+            taken: GoodsTaken = await patiently(
+                lambda: workflow.execute_local_activity_method(WarehouseActivities.take_goods, self.goods, **LOCAL),
+                topic="back-order",
+                board=self._board,
+            )
+            if taken.taken:
+                return True
+            left = promised - workflow.now()
+            if left <= timedelta(0):
+                return False
+            await self._board.pause(min(left, LOOK_AGAIN), "back-order: until its goods are looked for again", moved_on)
+        return True
+
+    async def send(self) -> SubOrderFacts:
+        """Give it to the merchant, however long that takes; how far the sub-order has come by then."""
+        lines = [HandOverLine(sku=line.sku, title=line.title, quantity=line.quantity) for line in self._plan.lines]
+        if self._plan.delivery_mode is DeliveryMode.VIRTUAL:
+            return await self._grant(lines)
+        return await self._hand_over(lines)
+
+    async def left_the_warehouse(self) -> None:
+        if self._plan.stocked:
+            await patiently(
+                lambda: workflow.execute_local_activity_method(WarehouseActivities.ship_goods, self.goods, **LOCAL),
+                topic="warehouse stock",
+                board=self._board,
+            )
+
+    async def _hand_over(self, lines: list[HandOverLine]) -> SubOrderFacts:
+        plan = self._plan
+        parcel = HandOver(
+            sub_order_no=plan.sub_order_no,
+            order_no=self._start.order_no,
+            merchant=plan.merchant,
+            warehouse=plan.warehouse or plan.merchant,
+            address=self._start.address,
+            lines=lines,
+        )
+        return await patiently(
+            lambda: workflow.execute_activity_method(
+                MerchantActivities.hand_over,
+                parcel,
+                summary=f"hand over to {plan.merchant}, {plan.warehouse}",
+                **OUTSIDE,
+            ),
+            topic="hand-over",
+            board=self._board,
+        )
+
+    async def _grant(self, lines: list[HandOverLine]) -> SubOrderFacts:
+        plan = self._plan
+        goods = GrantGoods(
+            sub_order_no=plan.sub_order_no,
+            order_no=self._start.order_no,
+            merchant=plan.merchant,
+            buyer_id=self._start.buyer_id,
+            lines=lines,
+        )
+        return await patiently(
+            lambda: workflow.execute_activity_method(
+                MerchantActivities.grant_goods, goods, summary=f"grant virtual goods of {plan.merchant}", **OUTSIDE
+            ),
+            topic="hand-over",
+            board=self._board,
+        )

@@ -1,0 +1,143 @@
+"""Placing an order: screen, price, take what was promised, record; or refuse, with nothing held."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.catalog import PriceCart, Priced, PricingActivities
+    from activities.coupons import CouponActivities, CouponsOf, CouponsTaken, TakeCoupons
+    from activities.options import LOCAL
+    from activities.orders import OrderActivities, RecordOrder
+    from activities.risk import RiskActivities, ScreenBuyer
+    from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
+    from domain.cart import StartOrder
+    from domain.order import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.risk import Screened
+    from workflows.board import Board
+    from workflows.patience import patiently
+    from workflows.refusals import coupon_gone, goods_gone
+
+T = TypeVar("T")
+
+
+class NotTaken(Exception):
+    """The order is refused: an answer, not a failure. `to_operators` may say more than the caller is told."""
+
+    def __init__(self, refusal: Refusal, to_operators: str = "") -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+        self.to_operators = to_operators or refusal.detail
+
+
+class Placing:
+    """Key of each step: the order's number and the step's name."""
+
+    def __init__(self, start: StartOrder, board: Board) -> None:
+        self._start = start
+        self._no = start.order_no
+        self._board = board
+        self._undo: list[Callable[[], Awaitable[None]]] = []
+
+    async def run(self) -> tuple[Placement, list[str]]:
+        """The placement, and the merchants whose goods it is of. Raises NotTaken."""
+        await self._screen()
+        priced = await self._price()
+        await self._take_stock(priced)
+        if priced.coupons:
+            await self._take_coupons(priced)
+        return await self._record(priced), priced.merchants
+
+    def was_done_before(self) -> None:
+        """By a run that this one goes on from: all it took is to be given back should the order close."""
+        self._undo = [self._give_back_goods]
+        if self._start.cart.coupons:
+            self._undo.append(self._give_back_coupons)
+
+    async def undo(self) -> None:
+        """Give everything back, in the reverse order of its taking."""
+        for undo in reversed(self._undo):
+            await undo()
+
+    async def _screen(self) -> None:
+        ask = ScreenBuyer(order_no=self._no, cart=self._start.cart, now=workflow.now())
+        screened: Screened = await self._patiently(
+            lambda: workflow.execute_local_activity_method(RiskActivities.screen_buyer, ask, **LOCAL), "screening"
+        )
+        if not screened.passed:
+            refused = Refusal(code=RefusalCode.NOT_ACCEPTED, detail="this order can't be taken")
+            raise NotTaken(refused, screened.reason)
+
+    async def _price(self) -> PricedOrder:
+        ask = PriceCart(order_no=self._no, cart=self._start.cart, terms=self._start.terms, at=workflow.now())
+        priced: Priced = await self._patiently(
+            lambda: workflow.execute_local_activity_method(PricingActivities.price_cart, ask, **LOCAL), "pricing"
+        )
+        if priced.refusal is not None:
+            raise NotTaken(priced.refusal)
+        assert priced.order is not None
+        return priced.order
+
+    async def _take_stock(self, priced: PricedOrder) -> None:
+        self._undo.append(self._give_back_goods)  # first: an answer that got lost may have taken it
+        wanted = ReserveStock(
+            order_no=self._no,
+            buyer_id=self._start.cart.buyer_id,
+            at=workflow.now(),
+            lines=[
+                StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity, policy=line.policy)
+                for line in priced.lines
+            ],
+        )
+        reserved: Reserved = await self._patiently(
+            lambda: workflow.execute_local_activity_method(StockActivities.reserve_stock, wanted, **LOCAL), "stock"
+        )
+        refused = goods_gone(reserved, priced)
+        if refused is not None:
+            raise NotTaken(refused)
+
+    async def _take_coupons(self, priced: PricedOrder) -> None:
+        self._undo.append(self._give_back_coupons)
+        buyer_id = self._start.cart.buyer_id
+        wanted = TakeCoupons(order_no=self._no, buyer_id=buyer_id, coupons=priced.coupons, at=workflow.now())
+        taken: CouponsTaken = await self._patiently(
+            lambda: workflow.execute_local_activity_method(CouponActivities.take_coupons, wanted, **LOCAL), "coupons"
+        )
+        refused = coupon_gone(taken, self._start.cart)
+        if refused is not None:
+            raise NotTaken(refused)
+
+    async def _record(self, priced: PricedOrder) -> Placement:
+        now = workflow.now()
+        window = timedelta(seconds=self._start.terms.payment_window_s)
+        record = RecordOrder(
+            order_no=self._no,
+            caller=self._start.caller,
+            cart=self._start.cart,
+            terms=self._start.terms,
+            priced=priced,
+            placed_at=now,
+            pay_by=now + window if priced.amount_due_fen > 0 else None,
+        )
+        placement: Placement = await self._patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
+        )
+        return placement
+
+    async def _give_back_goods(self) -> None:
+        held = StockOf(order_no=self._no, sold_too=True)
+        await self._patiently(
+            lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
+        )
+
+    async def _give_back_coupons(self) -> None:
+        taken = CouponsOf(order_no=self._no, at=workflow.now())
+        await self._patiently(
+            lambda: workflow.execute_local_activity_method(CouponActivities.give_back_coupons, taken, **LOCAL),
+            "coupons",
+        )
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
+        return await patiently(step, topic=topic, board=self._board)

@@ -1,0 +1,61 @@
+"""What a buyer is told when something that the order needs is not to be had (any more)."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.coupons import CouponsTaken
+    from activities.stock import OverLimit, Reserved, Shortage
+    from domain.cart import Cart
+    from domain.order import OrderLine, PricedOrder, Refusal, RefusalCode
+
+
+def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
+    """Why the goods could not be taken; None when they are."""
+    if reserved.released_before:  # a run that was reset after its order had closed
+        return Refusal(code=RefusalCode.OUT_OF_STOCK, detail="this order's stock was given back before")
+    lines = {line.line_no: line for line in priced.lines}
+    if reserved.over_limit:
+        return _limit_reached(reserved.over_limit)
+    if reserved.short:
+        return _out_of_stock(reserved.short, lines)
+    return None
+
+
+def coupon_gone(taken: CouponsTaken, cart: Cart) -> Refusal | None:
+    """Why the coupons could not be taken; None when they are."""
+    if taken.released_before:
+        return Refusal(code=RefusalCode.COUPON_GONE, detail="this order's coupons were given back before")
+    if not taken.gone:
+        return None
+    return Refusal(
+        code=RefusalCode.COUPON_GONE,
+        detail="; ".join(f"the coupon {gone.coupon_id}: {gone.why}" for gone in taken.gone),
+        remedy="leave it out and show the buyer the new total",
+        place=f"coupons[{cart.coupons.index(taken.gone[0].coupon_id)}]",
+    )
+
+
+def _limit_reached(over: list[OverLimit]) -> Refusal:
+    first = over[0]
+    left = max(0, first.limit - first.bought)
+    return Refusal(
+        code=RefusalCode.PURCHASE_LIMIT,
+        detail="; ".join(
+            f"{each.sku}: at most {each.limit} for one buyer, {each.bought} bought, {each.wanted} more wanted"
+            for each in over
+        ),
+        remedy=f"take {left} of it" if left else "take it out",
+        place=f"line {first.line_no}",
+    )
+
+
+def _out_of_stock(short: list[Shortage], lines: dict[int, OrderLine]) -> Refusal:
+    gift = lines[short[0].line_no].gift
+    return Refusal(
+        code=RefusalCode.OUT_OF_STOCK,
+        detail="; ".join(f"{each.sku}: {each.wanted} wanted, {each.available} left" for each in short),
+        remedy="take less of it, or take it out"
+        if gift is None
+        else f"the gift of {gift.promotion_id} has just run out: place the order again, without it",
+        place=f"line {short[0].line_no}",
+    )
