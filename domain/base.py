@@ -22,9 +22,17 @@ class Document(BaseModel):
     @classmethod
     def _storable(cls, value: object) -> object:
         # JSON and Python can hold it, PostgreSQL's text can't: unrefused, its order would be tried for ever.
-        if isinstance(value, str) and "\0" in value:
+        if _holds_nul(value):
             raise ValueError("must not hold the character NUL")
         return value
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(_holds_nul(part) for part in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def _utc(value: datetime) -> datetime:

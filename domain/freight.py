@@ -12,13 +12,12 @@ from domain.product import Amount, Name
 Grams = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class FreightTemplate(Document):
+class FreightRates(Document):
     """First weight and fee (首重), each further weight begun and fee (续重), free (包邮) from an amount of
     goods on.
 
-    Without a warehouse it holds for every warehouse of the merchant that has no template of its own."""
+    Without a warehouse they hold for every warehouse of the merchant that has no rates of its own."""
 
-    merchant: Name
     warehouse: Name | None = None
     first_g: Grams
     first_fee_fen: Amount
@@ -32,6 +31,12 @@ class FreightTemplate(Document):
             return 0
         further = -(-max(0, weight_g - self.first_g) // self.further_g)
         return self.first_fee_fen + further * self.further_fee_fen
+
+
+class FreightTemplate(FreightRates):
+    """One merchant's rates."""
+
+    merchant: Name
 
 
 @dataclass(frozen=True, slots=True)

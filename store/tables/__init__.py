@@ -5,7 +5,7 @@ permanent and live in the ledger whose effect they guard.
 """
 
 from store.tables.base import metadata
-from store.tables.catalog import products
+from store.tables.catalog import freight_templates, merchants, product_versions, products
 from store.tables.checkout import checkout_keys, placements
 from store.tables.messages import outbox
 from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
@@ -29,8 +29,10 @@ __all__ = [
     "block_entries",
     "captures",
     "checkout_keys",
+    "freight_templates",
     "journal_legs",
     "journal_postings",
+    "merchants",
     "metadata",
     "order_events",
     "order_line_shares",
@@ -40,6 +42,7 @@ __all__ = [
     "outbox",
     "payment_notifications",
     "placements",
+    "product_versions",
     "products",
     "refunds",
     "reviews",

@@ -14,6 +14,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities, RiskDesk, ScreenBuyer
 from domain.cart import Address, Cart, CartLine
+from domain.product import Product
 from domain.risk import (
     NOT_ACCEPTED,
     BadSetting,
@@ -25,6 +26,7 @@ from domain.risk import (
     address_key,
     phone_key,
 )
+from store.catalog import PostgresCatalog
 from store.risk import PostgresRisk
 from store.risk_facts import UnknownOrder
 from store.tables import (
@@ -33,7 +35,6 @@ from store.tables import (
     order_lines,
     orders,
     outbox,
-    products,
     reviews,
     risk_decisions,
     risk_settings,
@@ -277,9 +278,7 @@ async def test_promo_abuse_is_seen_in_the_share_of_the_discount(desk: PostgresRi
 async def test_scalping_is_seen_where_the_catalog_says_limited(
     desk: PostgresRisk, engine: AsyncEngine, limited: bool
 ) -> None:
-    product = {"sku": "TEA", "merchant": "leaf", "title": "Tea", "price_fen": 3_000, "warehouse": "w1"}
-    async with engine.begin() as db:
-        await db.execute(insert(products).values(product | {"limited": limited}))
+    await PostgresCatalog(engine).put(Product(sku="TEA", merchant="leaf", price_fen=3_000), limited=limited)
     for number in (1, 2):
         await insert_order(engine, number, phone_key="8613800138000", ago=HOUR)
     said = await desk.assess(await insert_order(engine, 99, phone_key="8613800138000"))
