@@ -74,7 +74,7 @@ def receive(
         from store.catalog import PostgresCatalog
         from store.stock import PostgresStock
 
-        if sku not in await PostgresCatalog(engine).products([sku]):
+        if sku not in await PostgresCatalog(engine).on_sale([sku]):
             raise base.Fault(f"there is no product {sku}: `product put` it first", base.REFUSED)
         ledger = PostgresStock(engine)
         await ledger.receive(sku, pieces)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.base import Document, Message
-from domain.order import Product
+from domain.product import Product
 from store.catalog import PostgresCatalog
 from store.stock import PostgresStock
 
@@ -27,7 +27,7 @@ class Row(Document):
 
     @property
     def product(self) -> Product:
-        return Product.model_validate(self.model_dump(include=set(Product.model_fields)))
+        return Product(sku=self.sku, merchant=self.merchant, title=self.title, price_fen=self.price_fen)
 
 
 class CatalogFile(Document):
@@ -56,7 +56,7 @@ async def seed(engine: AsyncEngine, rows: Sequence[Row]) -> Seeded:
     levels = await stock.levels([row.sku for row in rows])
     received = {}
     for row in rows:
-        await catalog.put(row.product, limited=row.limited)
+        await catalog.put(row.product, home=row.warehouse, limited=row.limited)
         missing = row.sellable - levels.get(row.sku, {}).get("available", 0)
         if missing > 0 or row.sku not in levels:
             await stock.receive(row.sku, max(missing, 0))

@@ -174,9 +174,15 @@ async def _receipts(db: AsyncConnection, numbers: list[int]) -> dict[int, list[R
 
 async def _usual(db: AsyncConnection, row: RowMapping) -> UsualFacts:
     """The platform's latest orders before this one, of other buyers: a rush must not make itself usual."""
-    columns = (orders.c.buyer_id, orders.c.placed_at, orders.c.goods_fen, orders.c.amount_due_fen)
+    columns = (
+        orders.c.buyer_id,
+        orders.c.placed_at,
+        orders.c.goods_fen,
+        orders.c.shipping_fen,
+        orders.c.amount_due_fen,
+    )
     sample = _newest(and_(_before(row), orders.c.buyer_id != row["buyer_id"]), USUAL_SAMPLE, *columns).subquery()
-    off_fen = func.greatest(sample.c.goods_fen - sample.c.amount_due_fen, 0)  # freight may bring it below 0
+    off_fen = sample.c.goods_fen + sample.c.shipping_fen - sample.c.amount_due_fen
     hours = (
         select(
             func.count().label("orders"),

@@ -8,7 +8,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.stock import Moved, Reserved, ReserveStock, Restock, Shortage, StockLine, StockOf
+from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, Shortage, StockLine, StockOf
 from store.keys import once
 from store.tables import stock, stock_operations, stock_reservations
 
@@ -40,15 +40,15 @@ class PostgresStock:
                 lambda: self._end(db, request.order_no, RELEASED),
             )
 
-    async def deduct(self, request: StockOf) -> Moved:
+    async def deduct(self, request: StockOf) -> Deducted:
         async with self._engine.begin() as db:
             await self._lock_order(db, request.order_no)
             return await once(
                 db,
                 stock_operations,
                 _key(request.order_no, "deduct"),
-                Moved,
-                lambda: self._end(db, request.order_no, DEDUCTED),
+                Deducted,
+                lambda: self._sell(db, request.order_no),
             )
 
     async def restock(self, request: Restock) -> Moved:
@@ -112,6 +112,9 @@ class PostgresStock:
             ],
         )
         return Reserved(short=[])
+
+    async def _sell(self, db: AsyncConnection, order_no: str) -> Deducted:
+        return Deducted(pieces=(await self._end(db, order_no, DEDUCTED)).pieces)
 
     async def _end(self, db: AsyncConnection, order_no: str, state: str) -> Moved:
         """End what is reserved, one way or the other. What has ended already is left as it is."""

@@ -211,7 +211,7 @@ def classic(
 
 
 def coupon(**changed: Any) -> Coupon:
-    return Coupon(**({"coupon_id": "k1", "promotion_id": "c1", "buyer_id": 7} | changed))
+    return Coupon(coupon_id="k1", promotion_id="c1", buyer_id=7).model_copy(update=changed)
 
 
 def named(*coupons: str, shown_fen: int) -> Cart:

@@ -95,10 +95,10 @@ def test_a_sub_orders_number_reads_back_to_its_order(lines: list[OrderLine]) -> 
 
 
 def test_two_merchants_and_two_warehouses_make_three_sub_orders() -> None:
-    """By the key's order: merchant first, then warehouse."""
+    """In the order of the keys, merchant first, then warehouse; merchants in the order of the lines."""
     plans = split(ORDER_NO, [line(1, "m2"), line(2, "m1", "w2"), line(3, "m1", "w1"), line(4, "m2")])
     found = [(one.merchant, one.warehouse, [part.line_no for part in one.lines]) for one in plans]
-    assert found == [("m1", "w1", [3]), ("m1", "w2", [2]), ("m2", "w1", [1, 4])]
+    assert found == [("m2", "w1", [1, 4]), ("m1", "w1", [3]), ("m1", "w2", [2])]
 
 
 def test_ninety_nine_sub_orders_have_numbers_and_a_hundredth_has_none() -> None:

@@ -29,7 +29,9 @@ def sub_order(number: str, line_no: int, merchant: str, status: Status, carrier:
     return SubOrderView(
         sub_order_no=number,
         merchant=merchant,
+        delivery_mode="PHYSICAL",
         warehouse="w",
+        shipping_fen=0,
         status=status,
         goods_fen=100 * line_no,
         pay_fen=100 * line_no,

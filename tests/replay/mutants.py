@@ -10,8 +10,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from domain.acts import OrderEnded, SubOrderEnded
     from domain.cart import StartOrder
-    from domain.order import PricedOrder, StartSubOrder
+    from domain.order import Placement, PricedOrder, StartSubOrder
     from workflows.order import Order
+    from workflows.placing import Placing
     from workflows.sub_order import SubOrder
 
 
@@ -27,6 +28,15 @@ class AnAddedSleep(Order):
         return await super().run(start)
 
 
+class _Swapped(Placing):
+    async def _take_stock(self, priced: PricedOrder) -> None:
+        await super()._record(priced)
+
+    async def _record(self, priced: PricedOrder) -> Placement:
+        await super()._take_stock(priced)
+        return Placement(order_no=self._no, amount_due_fen=priced.amount_due_fen, pay_by=workflow.now())
+
+
 @workflow.defn(name="Order")
 class TwoStepsSwapped(Order):
     """The stock is taken after the order is recorded, instead of before."""
@@ -34,16 +44,11 @@ class TwoStepsSwapped(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
+        self._placing = _Swapped(start, self._board)
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
         return await super().run(start)
-
-    async def _take_stock(self, priced: PricedOrder) -> None:
-        await super()._record(priced)
-
-    async def _record(self, priced: PricedOrder) -> None:
-        await super()._take_stock(priced)
 
 
 @workflow.defn(name="Order")
@@ -53,7 +58,7 @@ class AnotherStep(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._fulfilment._deduct = self._release_stock  # type: ignore[method-assign]
+        self._fulfilment.sell = self._placing._give_back_goods  # type: ignore[method-assign]
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
@@ -72,5 +77,5 @@ class AStepLeftOut(SubOrder):
     async def run(self, start: StartSubOrder) -> SubOrderEnded:
         return await super().run(start)
 
-    async def _hand_over(self) -> None:
+    async def _send_out(self) -> None:
         return

@@ -78,13 +78,18 @@ async def insert_order(engine: AsyncEngine, number: int, *, ago: timedelta = tim
         "address_key": f"address-{number}",
         "phone_key": f"86138{number:08d}"[:13],
         "goods_fen": line["goods_fen"],
+        "shipping_fen": 0,
         "amount_due_fen": line["pay_fen"],
+        "coupons": [],
+        "rules": {},
+        "terms": {},
         "currency": "CNY",
         "payment": "UNPAID",
         "status": "PENDING_PAYMENT",
         "placed_at": NOW - ago,
     }
-    shown = {"line_no": 1, "title": "Tea", "warehouse": "w1", "unit_price_fen": line["goods_fen"]}
+    shown = {"line_no": 1, "title": "Tea", "version": 1, "digest": "", "unit_price_fen": line["goods_fen"]}
+    shown |= {"delivery_mode": "PHYSICAL", "handling": "ORDINARY", "weight_g": 0, "volume_cm3": 0, "policy": "-"}
     async with engine.begin() as db:
         await db.execute(insert(orders).values(row | said))
         await db.execute(insert(order_lines).values({"order_no": number} | shown | line))
@@ -94,7 +99,8 @@ async def insert_order(engine: AsyncEngine, number: int, *, ago: timedelta = tim
 async def insert_praise(engine: AsyncEngine, order_no: str, at: datetime) -> None:
     """The order's one sub-order was received and reviewed at that time."""
     part = {"order_no": int(order_no), "idx": 1}
-    shown = {"buyer_id": 7, "sub_order_no": f"{order_no}01", "merchant": "leaf", "warehouse": "w1"}
+    shown = {"buyer_id": 7, "sub_order_no": f"{order_no}01", "merchant": "leaf", "shipping_fen": 0}
+    shown |= {"delivery_mode": "PHYSICAL", "handling": "ORDINARY", "flags": []}
     async with engine.begin() as db:
         await db.execute(
             insert(sub_orders).values(

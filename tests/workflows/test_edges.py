@@ -1,7 +1,7 @@
 """More of what went wrong in other shops; the numbers are those of the list of edge cases."""
 
-from domain.product import Product
 from domain.order_number import parse
+from domain.product import Product
 from domain.risk import Decision
 from domain.status import CloseReason, Status
 from tests.shop import Shop, until

@@ -164,8 +164,10 @@ async def suspicious(shop: Shop, on_device_of: Person | None = None) -> Person:
     for number in islice(_small_numbers, 12):
         await shop.sql(
             "INSERT INTO orders (order_no, buyer_id, caller, device_id, ip, address, address_key, phone_key,"
-            " goods_fen, amount_due_fen, currency, payment, status, placed_at, close_reason)"
-            " VALUES (:no, :buyer, 'test', :key, '', '{}', :key, :key, 100, 100, 'CNY', 'UNPAID', 'CLOSED',"
+            " goods_fen, shipping_fen, amount_due_fen, coupons, rules, terms, currency, payment, status, placed_at,"
+            " close_reason)"
+            " VALUES (:no, :buyer, 'test', :key, '', '{}', :key, :key, 100, 0, 100, '[]', '{}', '{}', 'CNY', 'UNPAID',"
+            " 'CLOSED',"
             " now() - interval '10 minutes', 'UNPAID')",
             no=number,
             buyer=person.buyer_id,
