@@ -21,6 +21,7 @@ from store.tables.orders import (
     sub_orders,
     tracking_events,
 )
+from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, promotions
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
 from store.tables.stock import stock, stock_operations, stock_reservations
 
@@ -29,8 +30,12 @@ __all__ = [
     "block_entries",
     "captures",
     "checkout_keys",
+    "coupon_entries",
+    "coupon_operations",
+    "coupons",
     "journal_legs",
     "journal_postings",
+    "members",
     "metadata",
     "order_events",
     "order_line_shares",
@@ -41,6 +46,7 @@ __all__ = [
     "payment_notifications",
     "placements",
     "products",
+    "promotions",
     "refunds",
     "reviews",
     "risk_decisions",
