@@ -144,7 +144,7 @@ class TestLoading:
         """Orders may have been priced by it. Each such id is named, with the remedy."""
         await desk.load([promotion("a"), promotion("b"), promotion("c")])
         changed = [promotion("d"), promotion("c", off_fen=1), promotion("b"), promotion("a", ends_at=NOW)]
-        with pytest.raises(LoadedBefore, match="^c, a: .*issue it under a new id$") as refused:
+        with pytest.raises(LoadedBefore, match=r"^c, a: .*issue it under a new id$") as refused:
             await desk.load(changed)
         assert refused.value.promotion_ids == ["c", "a"]
         assert await offered(desk) == ["a", "b", "c"]
