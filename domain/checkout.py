@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.base import Message
 from domain.cart import Cart, Recording, Terms
-from domain.market import Coupon, Market
+from domain.market import Market, unusable
 from domain.order import GiftOf, LineShare, OrderLine, PricedOrder, Refusal, RefusalCode
 from domain.parcels import TooManyParcels
 from domain.plan import cut, plan, shipping
@@ -82,12 +82,11 @@ def _unknown(cart: Cart, market: Market) -> Refusal | None:
 
 
 def _unusable(cart: Cart, market: Market, at: datetime) -> Refusal | None:
-    """Whose it is is told to nobody: an unknown coupon and somebody else's look the same."""
     owned = {coupon.coupon_id: coupon for coupon in market.offers.coupons}
     seen: dict[str, int] = {}
     for position, coupon_id in enumerate(cart.coupons):
         coupon = owned.get(coupon_id)
-        why = _why_not(coupon, cart.buyer_id, at)
+        why = unusable(coupon, cart.buyer_id, at)
         if coupon is not None and not why and coupon.promotion_id in seen:
             why = f"is of the same promotion as coupons[{seen[coupon.promotion_id]}]; an order takes one of each"
         if why:
@@ -100,16 +99,6 @@ def _unusable(cart: Cart, market: Market, at: datetime) -> Refusal | None:
         assert coupon is not None
         seen[coupon.promotion_id] = position
     return None
-
-
-def _why_not(coupon: Coupon | None, buyer_id: int, at: datetime) -> str:
-    if coupon is None or coupon.buyer_id != buyer_id:
-        return "is not one of this buyer's"
-    if coupon.expires_at is not None and at >= coupon.expires_at:
-        return f"has expired at {coupon.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-    if coupon.order_no is not None:
-        return "is in use by another order"
-    return ""
 
 
 def _price(cart: Cart, market: Market, terms: Terms, at: datetime) -> Priced:

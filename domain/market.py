@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from domain.base import Message, Utc
 from domain.freight import FreightTemplate
@@ -18,6 +19,19 @@ class Coupon(Message):
     buyer_id: int
     expires_at: Utc | None = None
     order_no: str | None = None
+
+
+def unusable(coupon: Coupon | None, buyer_id: int, at: datetime) -> str:
+    """Why a buyer can't use a coupon now, to go on a sentence that names it; empty when there is no reason.
+
+    Whose it is is told to nobody: an unknown coupon and somebody else's look the same."""
+    if coupon is None or coupon.buyer_id != buyer_id:
+        return "is not one of this buyer's"
+    if coupon.expires_at is not None and at >= coupon.expires_at:
+        return f"has expired at {coupon.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if coupon.order_no is not None:
+        return "is in use by another order"
+    return ""
 
 
 class Offers(Message):

@@ -129,6 +129,18 @@ class AmountOff(PromotionBase):
             raise wrong("repeat", "needs a threshold to repeat at; add threshold_fen or threshold_pieces")
         return self
 
+    @model_validator(mode="after")
+    def _gives_no_more_than_everything(self) -> Self:
+        # With a threshold of 0, or in pieces, what is reached is not known here: the price stops at zero.
+        most = self.off_fen if self.max_off_fen is None else min(self.off_fen, self.max_off_fen)
+        if 0 < self.threshold_fen < most:
+            raise wrong(
+                "off_fen",
+                f"{self.off_fen} off at {self.threshold_fen} gives more than 100 %; "
+                f"write at most {self.threshold_fen}, or raise threshold_fen",
+            )
+        return self
+
 
 class PercentOff(PromotionBase):
     """25 means: pay 75 %."""

@@ -9,18 +9,8 @@ from store.tables.catalog import freight_templates, merchants, product_versions,
 from store.tables.checkout import checkout_keys, placements
 from store.tables.messages import outbox
 from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
-from store.tables.orders import (
-    attentions,
-    order_events,
-    order_line_shares,
-    order_lines,
-    order_operations,
-    orders,
-    reviews,
-    sub_order_lines,
-    sub_orders,
-    tracking_events,
-)
+from store.tables.orders import attentions, order_events, order_line_shares, order_lines, order_operations, orders, reviews, sub_order_lines, sub_orders, tracking_events
+from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, promotions
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
 from store.tables.stock import stock, stock_operations, stock_reservations
 
@@ -29,9 +19,13 @@ __all__ = [
     "block_entries",
     "captures",
     "checkout_keys",
+    "coupon_entries",
+    "coupon_operations",
+    "coupons",
     "freight_templates",
     "journal_legs",
     "journal_postings",
+    "members",
     "merchants",
     "metadata",
     "order_events",
@@ -44,6 +38,7 @@ __all__ = [
     "placements",
     "product_versions",
     "products",
+    "promotions",
     "refunds",
     "reviews",
     "risk_decisions",

@@ -53,7 +53,10 @@ def kinds(draw: st.DrawFn, kind: str, promotion: Doc, skus: list[str]) -> Doc:
     keys: Doc = {"max_off_fen": draw(maybe_fen)}
     if kind == "AMOUNT_OFF":
         repeat = bool(promotion.keys() & {"threshold_fen", "threshold_pieces"}) and draw(st.booleans())
-        return keys | {"off_fen": draw(fen), "repeat": repeat}
+        off_fen = draw(fen)
+        if "threshold_fen" in promotion:
+            off_fen = min(off_fen, promotion["threshold_fen"])  # more than 100 % is refused
+        return keys | {"off_fen": off_fen, "repeat": repeat}
     if kind == "PERCENT_OFF":
         return keys | {"percent_off": draw(st.integers(1, 100))}
     if kind == "BUNDLE_PRICE":

@@ -137,6 +137,14 @@ def test_bad_input_is_one_error_with_place_and_remedy(path: str, value: Any, mes
     ("promotion", "message"),
     [
         ({"kind": "AMOUNT_OFF", "off_fen": 1, "repeat": True}, "repeat: needs a threshold"),
+        (
+            {"kind": "AMOUNT_OFF", "off_fen": 501, "threshold_fen": 500},
+            "off_fen: 501 off at 500 gives more than 100 %; write at most 500, or raise threshold_fen",
+        ),
+        (
+            {"kind": "AMOUNT_OFF", "off_fen": 501, "threshold_fen": 500, "repeat": True, "max_off_fen": 501},
+            "off_fen: 501 off at 500 gives more than 100 %",
+        ),
         ({"kind": "PERCENT_OFF", "percent_off": 101}, "percent_off: 101 is too large"),
         ({"kind": "PERCENT_OFF", "percent_off": 0}, "percent_off: 0 is too small"),
         ({"kind": "ITEM_PRICE", "price_fen": 1}, "level: is SHOP, but an ITEM_PRICE applies at ITEM only"),
@@ -150,6 +158,22 @@ def test_a_promotion_has_the_keys_of_its_kind_and_makes_sense(promotion: Doc, me
     with pytest.raises(BadInput) as error:
         ask(doc)
     assert str(error.value).startswith(f"promotions[0].{message}")
+
+
+@pytest.mark.parametrize(
+    ("promotion", "due"),
+    [
+        ({"off_fen": 500, "threshold_fen": 500}, 0),  # 100 %
+        ({"off_fen": 250, "threshold_fen": 250, "repeat": True}, 0),
+        ({"off_fen": 501}, 0),  # no threshold: the order stops at zero
+        ({"off_fen": 501, "threshold_pieces": 1}, 0),
+        ({"off_fen": 501, "threshold_fen": 500, "max_off_fen": 400}, 100),  # the cap makes it 80 %
+    ],
+)
+def test_a_promotion_gives_100_percent_at_most(promotion: Doc, due: int) -> None:
+    """At the edge, and where more than 100 % can't be told before there is a cart."""
+    given = {"promotion_id": "p", "level": "SHOP", "kind": "AMOUNT_OFF", **promotion}
+    assert ask({"lines": [line(1, "A")], "catalog": [product("A", 500)], "promotions": [given]}).amount_due_fen == due
 
 
 @pytest.mark.parametrize(
