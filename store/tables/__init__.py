@@ -11,6 +11,7 @@ from store.tables.messages import outbox
 from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
 from store.tables.orders import (
     attentions,
+    evidence_tips,
     order_events,
     order_line_shares,
     order_lines,
@@ -29,6 +30,7 @@ __all__ = [
     "block_entries",
     "captures",
     "checkout_keys",
+    "evidence_tips",
     "freight_templates",
     "journal_legs",
     "journal_postings",
