@@ -13,11 +13,22 @@ NOTICE = "notice"
 
 
 async def note(
-    db: AsyncConnection, order_no: int, at: datetime, actor: str, action: str, *, subject: str = "", detail: str = ""
+    db: AsyncConnection,
+    order_no: int,
+    at: datetime,
+    actor: str,
+    action: str,
+    *,
+    subject: str = "",
+    detail: str = "",
+    body: str | None = None,
 ) -> None:
-    """One line in the order's story."""
+    """One line in the order's story, and a link in its evidence chain. `body` is evidence, as canonical JSON.
+
+    Holds the chain's tip until the transaction ends. Other orders share it: whoever notes holds the order's row
+    already, and waits for no other order's afterwards."""
     row = {"order_no": order_no, "subject": subject, "actor": actor, "action": action, "detail": detail, "at": at}
-    await db.execute(insert(order_events).values(row))
+    await db.execute(insert(order_events).values(**row, body=body))
 
 
 async def tell(db: AsyncConnection, topic: str, message_id: str, body: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from store.tables.catalog import freight_templates, merchants, product_versions,
 from store.tables.checkout import checkout_keys, placements
 from store.tables.messages import outbox
 from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
-from store.tables.orders import attentions, order_events, order_line_shares, order_lines, order_operations, orders, reviews, sub_order_lines, sub_orders, tracking_events
+from store.tables.orders import attentions, evidence_tips, order_events, order_line_shares, order_lines, order_operations, orders, reviews, sub_order_lines, sub_orders, tracking_events
 from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, promotions
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
 from store.tables.stock import stock, stock_operations, stock_reservations
@@ -22,6 +22,7 @@ __all__ = [
     "coupon_entries",
     "coupon_operations",
     "coupons",
+    "evidence_tips",
     "freight_templates",
     "journal_legs",
     "journal_postings",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     UniqueConstraint,
     false,
@@ -195,7 +196,8 @@ attentions = Table(
     PrimaryKeyConstraint("order_no", "subject", "topic"),
 )
 
-# Who did what, when. Only ever added to.
+# Who did what, when. Only ever added to, and chained by the database itself: each row's hash is over the row and the
+# hash before it. `body` holds evidence, as canonical JSON.
 order_events = Table(
     "order_events",
     metadata,
@@ -206,5 +208,20 @@ order_events = Table(
     text("action"),
     text("detail", default=""),
     at("at"),
+    text("body", null=True),
+    Column("chain", SmallInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    text("prev_sha256"),
+    text("sha256"),
+    UniqueConstraint("chain", "seq"),
     Index(None, "order_no", "id"),
+)
+
+# The last link of each chain.
+evidence_tips = Table(
+    "evidence_tips",
+    metadata,
+    Column("chain", SmallInteger, CheckConstraint("chain BETWEEN 0 AND 63", name="chain"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    text("sha256"),
 )

@@ -1,0 +1,113 @@
+"""who did what when, in hash chains: what was changed or taken out later shows"""
+
+from alembic import op
+
+revision = "0005b"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+# The text that is hashed: each part as its length in bytes, a colon, itself and a comma, so that no two rows have
+# one text; a body that is not there has the length "-". `domain.evidence` says the same in Python.
+_FUNCTIONS = (
+    """
+    CREATE FUNCTION evidence_part(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+      SELECT coalesce(octet_length(convert_to(part, 'UTF8')) || ':' || part, '-:') || ','
+    $$
+    """,
+    """
+    CREATE FUNCTION evidence_sha256(event order_events) RETURNS text LANGUAGE plpgsql STABLE AS $$
+    BEGIN
+      RETURN encode(sha256(convert_to(
+        evidence_part(event.prev_sha256) || evidence_part(event.chain::text) || evidence_part(event.seq::text)
+          || evidence_part(event.order_no::text) || evidence_part(event.subject) || evidence_part(event.actor)
+          || evidence_part(event.action) || evidence_part(event.detail)
+          || evidence_part((extract(epoch FROM event.at) * 1000000)::bigint::text) || evidence_part(event.body),
+        'UTF8')), 'hex');
+    END $$
+    """,
+    # Holds the tip of the order's chain until the transaction ends: who notes next in it waits, so none is left out
+    # and none has two successors.
+    """
+    CREATE FUNCTION chain_order_event() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE tip evidence_tips;
+    BEGIN
+      NEW.chain := NEW.order_no % 1000000 % 64;
+      SELECT * INTO tip FROM evidence_tips WHERE chain = NEW.chain FOR UPDATE;
+      IF NOT FOUND THEN
+        INSERT INTO evidence_tips (chain, seq, sha256) VALUES (NEW.chain, 0, '') ON CONFLICT DO NOTHING;
+        SELECT * INTO tip FROM evidence_tips WHERE chain = NEW.chain FOR UPDATE;
+      END IF;
+      NEW.seq := tip.seq + 1;
+      NEW.prev_sha256 := tip.sha256;
+      NEW.sha256 := evidence_sha256(NEW);
+      UPDATE evidence_tips SET seq = NEW.seq, sha256 = NEW.sha256 WHERE chain = NEW.chain;
+      RETURN NEW;
+    END $$
+    """,
+    # A trigger that is fired from within another one has a depth of 2.
+    """
+    CREATE FUNCTION moves_with_its_chain() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION '% only moves with its chain', TG_TABLE_NAME USING ERRCODE = 'check_violation';
+      END IF;
+      RETURN NEW;
+    END $$
+    """,
+)
+
+# Who did what before there were chains: chained in the order in which it was written.
+_CHAIN_THE_PAST = """
+    DO $$
+    DECLARE event order_events; tip evidence_tips;
+    BEGIN
+      FOR event IN SELECT * FROM order_events ORDER BY id LOOP
+        event.chain := event.order_no % 1000000 % 64;
+        INSERT INTO evidence_tips (chain, seq, sha256) VALUES (event.chain, 0, '') ON CONFLICT DO NOTHING;
+        SELECT * INTO tip FROM evidence_tips WHERE chain = event.chain;
+        event.seq := tip.seq + 1;
+        event.prev_sha256 := tip.sha256;
+        event.sha256 := evidence_sha256(event);
+        UPDATE order_events SET chain = event.chain, seq = event.seq, prev_sha256 = event.prev_sha256,
+          sha256 = event.sha256 WHERE id = event.id;
+        UPDATE evidence_tips SET seq = event.seq, sha256 = event.sha256 WHERE chain = event.chain;
+      END LOOP;
+    END $$
+"""
+
+_TABLES = (
+    "ALTER TABLE order_events ADD body text, ADD chain smallint, ADD seq bigint, ADD prev_sha256 text, ADD sha256 text",
+    """
+    CREATE TABLE evidence_tips (
+      chain smallint CONSTRAINT evidence_tips_pkey PRIMARY KEY
+        CONSTRAINT evidence_tips_chain_check CHECK (chain BETWEEN 0 AND 63),
+      seq bigint NOT NULL,
+      sha256 text NOT NULL
+    )
+    """,
+)
+
+_FROM_NOW_ON = (
+    "ALTER TABLE order_events ENABLE TRIGGER only_ever_added_to",
+    """
+    ALTER TABLE order_events
+      ALTER chain SET NOT NULL, ALTER seq SET NOT NULL, ALTER prev_sha256 SET NOT NULL, ALTER sha256 SET NOT NULL,
+      ADD CONSTRAINT order_events_chain_seq_key UNIQUE (chain, seq)
+    """,
+    "CREATE TRIGGER chain_order_event BEFORE INSERT ON order_events FOR EACH ROW EXECUTE FUNCTION chain_order_event()",
+    "CREATE TRIGGER moves_with_its_chain BEFORE INSERT OR UPDATE OR DELETE ON evidence_tips "
+    "FOR EACH ROW EXECUTE FUNCTION moves_with_its_chain()",
+)
+
+
+def upgrade() -> None:
+    changes = (
+        *_TABLES,
+        *_FUNCTIONS,
+        "ALTER TABLE order_events DISABLE TRIGGER only_ever_added_to",
+        _CHAIN_THE_PAST,
+        *_FROM_NOW_ON,
+    )
+    for change in changes:
+        op.execute(change)
