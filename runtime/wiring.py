@@ -11,7 +11,7 @@ from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
 from activities.risk import RiskActivities
-from activities.stock import StockActivities
+from activities.stock import GoodsActivities, StockActivities
 from domain.checkout import Limits
 from gateway.acts import Acts
 from gateway.checkout import Checkout, CheckoutSettings
@@ -25,6 +25,7 @@ from store.engine import engine_for
 from store.inbox import PostgresInbox
 from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
+from store.physical import PostgresPhysical
 from store.risk import PostgresRisk
 from store.stock import PostgresStock
 from store.views import PostgresViews
@@ -55,6 +56,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         risk = RiskActivities(PostgresRisk(engine))
         pricing = PricingActivities(PostgresCatalog(engine), limits(settings))
         stock = StockActivities(PostgresStock(engine))
+        goods = GoodsActivities(PostgresPhysical(engine))
         orders = OrderActivities(book)
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
@@ -62,6 +64,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
             *(stock.reserve_stock, stock.release_stock, stock.deduct_stock, stock.restock),
+            *(goods.take_goods, goods.ship_goods, goods.put_back_goods),
             *(
                 orders.look_up_order,
                 orders.record_order,

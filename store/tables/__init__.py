@@ -21,7 +21,18 @@ from store.tables.orders import (
     tracking_events,
 )
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
-from store.tables.stock import stock, stock_operations, stock_reservations
+from store.tables.stock import (
+    merchant_warehouses,
+    physical_operations,
+    physical_reservations,
+    physical_stock,
+    purchase_limits,
+    stock,
+    stock_entries,
+    stock_operations,
+    stock_reservations,
+    stock_restocks,
+)
 
 __all__ = [
     "attentions",
@@ -30,6 +41,7 @@ __all__ = [
     "checkout_keys",
     "journal_legs",
     "journal_postings",
+    "merchant_warehouses",
     "metadata",
     "order_events",
     "order_lines",
@@ -37,16 +49,22 @@ __all__ = [
     "orders",
     "outbox",
     "payment_notifications",
+    "physical_operations",
+    "physical_reservations",
+    "physical_stock",
     "placements",
     "products",
+    "purchase_limits",
     "refunds",
     "reviews",
     "risk_decisions",
     "risk_settings",
     "risk_verdicts",
     "stock",
+    "stock_entries",
     "stock_operations",
     "stock_reservations",
+    "stock_restocks",
     "sub_order_lines",
     "sub_orders",
     "tracking_events",
