@@ -79,10 +79,12 @@ class SplitDone(Message):
 
 
 class CloseOrder(Message):
-    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded."""
+    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded. `gone` are
+    the lines that were sold out when they were paid (OUT_OF_STOCK): all others were sold, and go back."""
 
     order_no: str
     reason: CloseReason
+    gone: list[int] = []  # noqa: RUF012  pydantic copies it
     at: Utc
 
 

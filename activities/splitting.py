@@ -5,29 +5,29 @@ from collections.abc import Sequence
 from temporalio import activity
 
 from activities.orders import LinesToSplit, OrderBook, RecordSplit, SplitDone, SplitOrder
-from activities.stock import Plan, Warehouses
+from activities.stock import Allocation, PhysicalLedger
 from domain.order import SubOrderPlan
 from domain.plan import cut, plan, replan
-from domain.split_model import Warehouse
+from domain.product import DeliveryMode
+from domain.split_model import BACKORDER, Warehouse
 
 
 class SplitActivities:
-    def __init__(self, book: OrderBook, warehouses: Warehouses) -> None:
+    def __init__(self, book: OrderBook, physical: PhysicalLedger) -> None:
         self._book = book
-        self._warehouses = warehouses
+        self._physical = physical
 
     @activity.defn
     async def split_order(self, request: SplitOrder) -> SplitDone:
         """Key: the order, in each of both ledgers. Killed in between, the repeat gets what was set aside."""
         order = await self._book.lines_to_split(request.order_no)
-        wanted: dict[str, set[str]] = {}
-        for line in order.lines:
-            wanted.setdefault(line.merchant, set()).add(line.sku)
 
-        def planned(shelves: Sequence[Warehouse]) -> Plan:
-            return Plan(sub_orders=_plan(request, order, shelves))
+        def planned(shelves: Sequence[Warehouse]) -> tuple[SplitDone, list[Allocation]]:
+            plans = [_stocked(part, shelves) for part in _plan(request, order, shelves)]
+            return SplitDone(sub_orders=plans), [goods for part in plans for goods in _set_aside(part)]
 
-        kept = await self._warehouses.set_aside(request.order_no, wanted, planned)
+        merchants = {line.sku: line.merchant for line in order.lines}
+        kept = await self._physical.allocate(request.order_no, merchants, planned, SplitDone)
         return await self._book.record_split(
             RecordSplit(order_no=request.order_no, plan=kept.sub_orders, at=request.at)
         )
@@ -39,3 +39,25 @@ def _plan(request: SplitOrder, order: LinesToSplit, shelves: Sequence[Warehouse]
         return replan(order.plan, order.lines, shelves, order.shipping_fen)
     parts = cut(order.lines, shelves, request.terms)
     return plan(request.order_no, order.lines, parts, order.shipping_fen)
+
+
+def _stocked(part: SubOrderPlan, shelves: Sequence[Warehouse]) -> SubOrderPlan:
+    """Whether its warehouse is one of our ledger's. A merchant without any keeps its goods itself."""
+    ours = any((site.merchant, site.warehouse) == (part.merchant, part.warehouse) for site in shelves)
+    return part.model_copy(update={"stocked": ours and part.delivery_mode is DeliveryMode.PHYSICAL})
+
+
+def _set_aside(part: SubOrderPlan) -> list[Allocation]:
+    """Nothing yet for a back-order."""
+    if not part.stocked or part.warehouse is None or BACKORDER in part.flags:
+        return []
+    return [
+        Allocation(
+            sub_key=part.sub_order_no,
+            sku=line.sku,
+            warehouse=part.warehouse,
+            quantity=line.quantity,
+            line_no=line.line_no,
+        )
+        for line in part.lines
+    ]

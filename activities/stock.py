@@ -1,14 +1,16 @@
-"""The stock ledger, as a story sees it: four verbs."""
+"""The stock ledgers, as a story sees them: four verbs for what is sold, three for what lies in a warehouse."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
+from pydantic import BaseModel, Field
 from temporalio import activity
 
 from domain.base import Message, Utc
-from domain.order import SubOrderPlan
 from domain.split_model import Warehouse
-from domain.stock import StockPolicy
+from domain.stock import MAIN_CHANNEL, StockPolicy
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class StockLine(Message):
@@ -18,26 +20,15 @@ class StockLine(Message):
     policy: StockPolicy = StockPolicy.RESERVE_ON_PLACEMENT
 
 
-class Plan(Message):
-    """The sub-orders to come, with what is set aside for each."""
-
-    sub_orders: list[SubOrderPlan]
-
-
 class ReserveStock(Message):
+    """`at` is the time of the placement: the windows of the purchase limits end there. None: the database's now.
+    A `buyer_id` of 0 names nobody, and no purchase limit holds for it."""
+
     order_no: str
     lines: list[StockLine]
     buyer_id: int = 0
+    channel: str = MAIN_CHANNEL
     at: Utc | None = None
-
-
-class OverLimit(Message):
-    line_no: int
-    sku: str
-    wanted: int
-    bought: int
-    limit: int
-    window_s: int
 
 
 class Shortage(Message):
@@ -47,19 +38,27 @@ class Shortage(Message):
     available: int
 
 
+class OverLimit(Message):
+    """`wanted` by this order, after `bought` in others: together more than `limit` within `window_s` seconds."""
+
+    line_no: int
+    sku: str
+    wanted: int
+    bought: int
+    limit: int
+    window_s: int
+
+
 class Reserved(Message):
-    """All of the lines are held, or none is and `short` says which were lacking."""
+    """All of the lines are held, or none is, and `short` and `over_limit` say why."""
 
     short: list[Shortage]
     released_before: bool = False  # the release came first: nothing may be held any more
-    over_limit: list[OverLimit] = []  # noqa: RUF012  pydantic copies it
+    over_limit: list[OverLimit] = Field(default_factory=list)
 
 
 class StockOf(Message):
-    """`sold_too`: what is deducted already goes back as well, since the order closes before it is split."""
-
     order_no: str
-    sold_too: bool = False
 
 
 class Restock(Message):
@@ -71,29 +70,46 @@ class Restock(Message):
 
 
 class Moved(Message):
-    """How many pieces a release, deduction or restock moved."""
+    """How many pieces a call moved."""
 
     pieces: int
 
 
 class Deducted(Moved):
-    """`short`: lines that are taken only when they are paid (DEDUCT_ON_PAYMENT), and are gone by now."""
+    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: pay them back."""
 
-    short: list[Shortage] = []  # noqa: RUF012  pydantic copies it
+    short: list[Shortage] = Field(default_factory=list)
 
 
-class GoodsOf(Message):
-    """Of one sub-order, in its warehouse."""
+class Allocation(Message):
+    """Pieces of an order line that a warehouse sends in a sub-order; `sub_key` is the sub-order's number."""
+
+    sub_key: str
+    sku: str
+    warehouse: str
+    quantity: int
+    line_no: int
+
+
+class TakeGoods(Message):
+    """What a back-ordered sub-order waits for."""
 
     sub_order_no: str
+    warehouse: str
+    lines: list[StockLine]
 
 
 class GoodsTaken(Message):
     taken: bool
 
 
+class GoodsOf(Message):
+    sub_order_no: str
+
+
 class StockLedger(Protocol):
-    """Put your own stock service behind this. Each call may be repeated; the key makes it count once."""
+    """Sellable stock (可售库存). Put your own service behind this. Each call may be repeated; its key makes it
+    count once. A call that is shed (too many wait) is an error, and is to be tried again."""
 
     async def reserve(self, request: ReserveStock) -> Reserved:
         """All or nothing. Key: the order. After a release of the same order it takes nothing, for ever."""
@@ -104,11 +120,41 @@ class StockLedger(Protocol):
         ...
 
     async def deduct(self, request: StockOf) -> Deducted:
-        """Turn the order's reservations into sold goods. Key: the order."""
+        """Turn the order's lines into sold goods; reserved ones always, promised ones as far as there is stock.
+        Key: the order. Before its reserve it moves nothing, and is not remembered."""
         ...
 
     async def restock(self, request: Restock) -> Moved:
         """Bring deducted pieces back. Key: the order and the refund."""
+        ...
+
+
+class PhysicalLedger(Protocol):
+    """Physical stock (实物库存), by warehouse. Each call may be repeated; its key makes it count once."""
+
+    async def allocate(
+        self,
+        order_no: str,
+        skus: Mapping[str, str],
+        plan: Callable[[list[Warehouse]], tuple[Answer, Sequence[Allocation]]],
+        answer: type[Answer],
+    ) -> Answer:
+        """Show `plan` what lies in the warehouses of the SKUs' merchants (`skus`: merchant by SKU), reserve what
+        it allocates, and keep its answer. Nobody else takes of it meanwhile, so `plan` must be pure and quick.
+        A merchant without warehouses is not shown. Key: the order."""
+        ...
+
+    async def take_goods(self, request: TakeGoods) -> GoodsTaken:
+        """Reserve all pieces of a back-ordered sub-order, or none. Key: the sub-order, once they are taken;
+        until then ask again. After its `put_back` it takes nothing, for ever."""
+        ...
+
+    async def ship_goods(self, request: GoodsOf) -> Moved:
+        """What is reserved for the sub-order has left the warehouse. Key: the sub-order."""
+        ...
+
+    async def put_back(self, request: GoodsOf) -> Moved:
+        """What is reserved for the sub-order, and not shipped, lies there for others. Key: the sub-order."""
         ...
 
 
@@ -133,41 +179,18 @@ class StockActivities:
         return await self._ledger.restock(request)
 
 
-class Warehouses(Protocol):
-    """Put your own warehouse stock behind this: what lies on the shelves, and for which sub-order it is set aside."""
-
-    async def set_aside(
-        self, order_no: str, wanted: Mapping[str, Collection[str]], plan: Callable[[Sequence[Warehouse]], Plan]
-    ) -> Plan:
-        """Plan with what lies in these merchants' warehouses of these SKUs, and set it aside. Key: the order; a
-        repeat returns the first plan. Nothing is set aside for a sub-order that is a back-order."""
-        ...
-
-    async def take(self, request: GoodsOf) -> GoodsTaken:
-        """Set the goods of a back-order aside, if they are there now. Key: the sub-order."""
-        ...
-
-    async def ship(self, request: GoodsOf) -> Moved:
-        """The goods have left the warehouse. Key: the sub-order."""
-        ...
-
-    async def put_back(self, request: GoodsOf) -> Moved:
-        """The sub-order was closed before it shipped. Key: the sub-order; a late `take` takes nothing any more."""
-        ...
-
-
-class WarehouseActivities:
-    def __init__(self, warehouses: Warehouses) -> None:
-        self._warehouses = warehouses
+class GoodsActivities:
+    def __init__(self, physical: PhysicalLedger) -> None:
+        self._physical = physical
 
     @activity.defn
-    async def take_goods(self, request: GoodsOf) -> GoodsTaken:
-        return await self._warehouses.take(request)
+    async def take_goods(self, request: TakeGoods) -> GoodsTaken:
+        return await self._physical.take_goods(request)
 
     @activity.defn
     async def ship_goods(self, request: GoodsOf) -> Moved:
-        return await self._warehouses.ship(request)
+        return await self._physical.ship_goods(request)
 
     @activity.defn
     async def put_back_goods(self, request: GoodsOf) -> Moved:
-        return await self._warehouses.put_back(request)
+        return await self._physical.put_back(request)

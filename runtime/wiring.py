@@ -13,7 +13,7 @@ from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
-from activities.stock import StockActivities, WarehouseActivities
+from activities.stock import GoodsActivities, StockActivities
 from domain.checkout import Limits
 from gateway.acts import Acts
 from gateway.checkout import Checkout, CheckoutSettings
@@ -28,6 +28,7 @@ from store.engine import engine_for
 from store.inbox import PostgresInbox
 from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
+from store.physical import PostgresPhysical
 from store.promotions import PostgresPromotions
 from store.risk import PostgresRisk
 from store.shelves import PostgresShelves
@@ -62,8 +63,9 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         shelves = PostgresShelves(engine)
         pricing = PricingActivities(PostgresCatalog(engine), PostgresPromotions(engine), shelves, limits(settings))
         stock = StockActivities(PostgresStock(engine))
-        warehouses = WarehouseActivities(shelves)
-        splitting = SplitActivities(book, shelves)
+        physical = PostgresPhysical(engine)
+        goods = GoodsActivities(physical)
+        splitting = SplitActivities(book, physical)
         coupons = CouponActivities(PostgresCoupons(engine))
         orders = OrderActivities(book)
         payment = PaymentActivities(provider, PostgresCashbox(engine))
@@ -80,7 +82,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
                 orders.file_captures,
             ),
             *(coupons.take_coupons, coupons.redeem_coupons, coupons.give_back_coupons),
-            *(warehouses.take_goods, warehouses.ship_goods, warehouses.put_back_goods),
+            *(goods.take_goods, goods.ship_goods, goods.put_back_goods),
             splitting.split_order,
             *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),

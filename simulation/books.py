@@ -14,7 +14,8 @@ _MUST_BE_EMPTY = {
         "SELECT currency FROM journal_legs WHERE account = 'stray' GROUP BY currency HAVING sum(amount_fen) <> 0"
     ),
     "stock counters that do not add up with the reservations": (
-        "SELECT s.sku FROM stock s LEFT JOIN stock_reservations r USING (sku) GROUP BY s.sku, s.reserved, s.deducted"
+        "SELECT s.sku FROM stock s LEFT JOIN stock_reservations r USING (sku, channel)"
+        " GROUP BY s.sku, s.channel, s.reserved, s.deducted"
         " HAVING s.reserved <> coalesce(sum(r.quantity) FILTER (WHERE r.state = 'RESERVED'), 0)"
         " OR s.deducted <> coalesce(sum(r.quantity - r.restocked) FILTER (WHERE r.state = 'DEDUCTED'), 0)"
     ),

@@ -24,6 +24,7 @@ from activities.orders import (
     RecordSplit,
     SplitDone,
 )
+from activities.stock import StockLine
 from domain.order import Placement
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
@@ -43,7 +44,7 @@ from domain.status import (
 from store.cashbox import decide_refund, keep_capture
 from store.journal import ORDERS, PROVIDER, post
 from store.keys import kept, once
-from store.lines import keep_lines
+from store.lines import keep_lines, read_lines
 from store.notes import ALARM, NOTICE, note, tell
 from store.parcels import Parcels, forget_attention, lock_order, mark_stuck, owed_by
 from store.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, record_split
@@ -276,7 +277,17 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
     refund_no = None
     if order.capture_id is not None:
         refund_no = await decide_refund(db, number, order.amount_due_fen, request.reason.value, request.at)
-    return PayBack(key="close", refund_no=refund_no)
+    sold = request.reason is CloseReason.OUT_OF_STOCK
+    lines = await read_lines(db, number) if sold else []
+    return PayBack(
+        key="close",
+        refund_no=refund_no,
+        restock=[
+            StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity)
+            for line in lines
+            if line.line_no not in request.gone
+        ],
+    )
 
 
 async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:

@@ -16,7 +16,7 @@ from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities, PaymentProvider
 from activities.risk import RiskActivities
-from activities.stock import StockActivities
+from activities.stock import GoodsActivities, StockActivities
 from gateway.app import create_app
 from gateway.context import GatewaySettings
 from gateway.front import Front
@@ -31,7 +31,7 @@ OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 ACTIVITIES = (
     *(OrderActivities, PaymentActivities, PricingActivities),
-    *(MerchantActivities, RiskActivities, StockActivities),
+    *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
 )
 
 

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import SubOrderFacts
-    from activities.stock import GoodsOf, GoodsTaken, WarehouseActivities
+    from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
     from domain.order import StartSubOrder
     from domain.product import DeliveryMode
     from domain.split_model import BACKORDER
@@ -31,6 +31,12 @@ class Dispatch:
     def goods(self) -> GoodsOf:
         return GoodsOf(sub_order_no=self._plan.sub_order_no)
 
+    @property
+    def _wanted(self) -> TakeGoods:
+        plan = self._plan
+        lines = [StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in plan.lines]
+        return TakeGoods(sub_order_no=plan.sub_order_no, warehouse=plan.warehouse or "", lines=lines)
+
     async def until_ship_date(self, moved_on: Callable[[], bool]) -> None:
         """A presale does not leave before its date (00:00 UTC)."""
         if self._plan.ships_from is not None:
@@ -44,7 +50,7 @@ class Dispatch:
         promised = workflow.now() + timedelta(seconds=self._start.backorder_window_s)
         while not moved_on():
             taken: GoodsTaken = await patiently(
-                lambda: workflow.execute_local_activity_method(WarehouseActivities.take_goods, self.goods, **LOCAL),
+                lambda: workflow.execute_local_activity_method(GoodsActivities.take_goods, self._wanted, **LOCAL),
                 topic="back-order",
                 board=self._board,
             )
@@ -66,7 +72,7 @@ class Dispatch:
     async def left_the_warehouse(self) -> None:
         if self._plan.stocked:
             await patiently(
-                lambda: workflow.execute_local_activity_method(WarehouseActivities.ship_goods, self.goods, **LOCAL),
+                lambda: workflow.execute_local_activity_method(GoodsActivities.ship_goods, self.goods, **LOCAL),
                 topic="warehouse stock",
                 board=self._board,
             )

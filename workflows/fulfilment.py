@@ -1,7 +1,7 @@
 """After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -44,7 +44,11 @@ Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
 
 
 class SoldOut(Exception):
-    """The goods of a paid order are gone: it closes, and the money goes back."""
+    """The goods of these lines of a paid order are gone: it closes, and the money goes back."""
+
+    def __init__(self, lines: Collection[int]) -> None:
+        super().__init__(lines)
+        self.lines = sorted(lines)
 
 
 class Fulfilment:
@@ -73,13 +77,17 @@ class Fulfilment:
             ),
             "stock",
         )
+        gone = {short.line_no for short in sold.short}
+        if gone and (
+            self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}
+        ):
+            raise SoldOut(gone)
         if self._start.cart.coupons:
             await self._redeem_coupons()
-        if not sold.short:
-            return
-        gone = {short.line_no for short in sold.short}
-        if self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}:
-            raise SoldOut
+        if gone:
+            await self._close_lines(gone)
+
+    async def _close_lines(self, gone: Collection[int]) -> None:
         closing = CloseLines(order_no=self._no, lines=sorted(gone), at=workflow.now())
         self.give_back(
             await self._patiently(

@@ -8,7 +8,7 @@ split → a run per sub-order → fold their status            cancelled before 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
@@ -89,8 +89,8 @@ class Order:
                 await self._collect_payment()
                 await self._clear_risk()
                 await self._fulfilment.sell()
-        except SoldOut:
-            self._ended = await self._close(CloseReason.OUT_OF_STOCK)
+        except SoldOut as sold_out:
+            self._ended = await self._close(CloseReason.OUT_OF_STOCK, sold_out.lines)
         except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
             self._ended = await self._close(closing.reason)
         else:
@@ -192,7 +192,7 @@ class Order:
 
     # --- the two ways on
 
-    async def _close(self, reason: CloseReason) -> OrderEnded:
+    async def _close(self, reason: CloseReason, gone: Sequence[int] = ()) -> OrderEnded:
         """Give everything back that was taken, then what was paid."""
         self._background.cancel()
         await self._placing.undo()
@@ -200,7 +200,7 @@ class Order:
         if self._refusal is not None:
             await self._record_refusal(self._refusal)
         else:
-            owed = await self._record_closing(reason)
+            owed = await self._record_closing(reason, gone)
             self._ended = ended  # the parties are told now; the refund may take its time
             self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
             self._board.show()
@@ -216,9 +216,9 @@ class Order:
         )
         self._answered = True
 
-    async def _record_closing(self, reason: CloseReason) -> PayBack:
+    async def _record_closing(self, reason: CloseReason, gone: Sequence[int]) -> PayBack:
         self._answered = True
-        record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
+        record = CloseOrder(order_no=self._no, reason=reason, gone=list(gone), at=workflow.now())
         owed: PayBack = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
         )

@@ -7,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import Closed, CloseSubOrders, OrderActivities, PayBack
     from activities.payment import MakeRefund, PaymentActivities
-    from activities.stock import GoodsOf, Restock, StockActivities, WarehouseActivities
+    from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
     from domain.acts import Cancel, cancel_reason
     from workflows.board import Board
     from workflows.patience import patiently
@@ -51,7 +51,7 @@ async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
         goods = GoodsOf(sub_order_no=sub_order_no)
         await patiently(
             lambda goods=goods: workflow.execute_local_activity_method(  # type: ignore[misc]
-                WarehouseActivities.put_back_goods, goods, **LOCAL
+                GoodsActivities.put_back_goods, goods, **LOCAL
             ),
             topic="restock",
             board=board,

@@ -127,7 +127,7 @@ class Placing:
         return placement
 
     async def _give_back_goods(self) -> None:
-        held = StockOf(order_no=self._no, sold_too=True)
+        held = StockOf(order_no=self._no)
         await self._patiently(
             lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
         )

@@ -9,10 +9,33 @@ from store.tables.catalog import freight_templates, merchants, product_versions,
 from store.tables.checkout import checkout_keys, placements
 from store.tables.messages import outbox
 from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
-from store.tables.orders import attentions, evidence_tips, order_events, order_line_shares, order_lines, order_operations, orders, reviews, sub_order_lines, sub_orders, tracking_events
+from store.tables.orders import (
+    attentions,
+    evidence_tips,
+    order_events,
+    order_line_shares,
+    order_lines,
+    order_operations,
+    orders,
+    reviews,
+    sub_order_lines,
+    sub_orders,
+    tracking_events,
+)
 from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, promotions
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
-from store.tables.stock import stock, stock_operations, stock_reservations
+from store.tables.stock import (
+    merchant_warehouses,
+    physical_operations,
+    physical_reservations,
+    physical_stock,
+    purchase_limits,
+    stock,
+    stock_entries,
+    stock_operations,
+    stock_reservations,
+    stock_restocks,
+)
 
 __all__ = [
     "attentions",
@@ -27,6 +50,7 @@ __all__ = [
     "journal_legs",
     "journal_postings",
     "members",
+    "merchant_warehouses",
     "merchants",
     "metadata",
     "order_events",
@@ -36,18 +60,24 @@ __all__ = [
     "orders",
     "outbox",
     "payment_notifications",
+    "physical_operations",
+    "physical_reservations",
+    "physical_stock",
     "placements",
     "product_versions",
     "products",
     "promotions",
+    "purchase_limits",
     "refunds",
     "reviews",
     "risk_decisions",
     "risk_settings",
     "risk_verdicts",
     "stock",
+    "stock_entries",
     "stock_operations",
     "stock_reservations",
+    "stock_restocks",
     "sub_order_lines",
     "sub_orders",
     "tracking_events",

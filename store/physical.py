@@ -1,0 +1,198 @@
+"""The physical ledger in PostgreSQL: what lies in each warehouse, and for which sub-order."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from activities.stock import Allocation, Answer, GoodsOf, GoodsTaken, Moved, TakeGoods
+from domain.order_number import parse
+from domain.split_model import Warehouse
+from store.keys import kept, once
+from store.tables import merchant_warehouses, physical_operations, physical_reservations, physical_stock, stock_entries
+
+Place = tuple[str, str]
+"""A counter of the physical ledger: SKU and warehouse."""
+
+
+class PostgresPhysical:
+    """Implements `activities.stock.PhysicalLedger`. An order's calls come one after the other; counters are locked
+    by SKU and warehouse."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def allocate(
+        self,
+        order_no: str,
+        skus: Mapping[str, str],
+        plan: Callable[[list[Warehouse]], tuple[Answer, Sequence[Allocation]]],
+        answer: type[Answer],
+    ) -> Answer:
+        async def effect() -> Answer:
+            given, allocations = plan(await _seen(db, skus))
+            await _reserve(db, [one for one in allocations if not await _was_put_back(db, one.sub_key)])
+            return given
+
+        async with self._engine.begin() as db:
+            await _lock_order(db, order_no)
+            return await once(db, physical_operations, f"{order_no}/allocate", answer, effect)
+
+    async def take_goods(self, request: TakeGoods) -> GoodsTaken:
+        async def effect() -> GoodsTaken:
+            if await _was_put_back(db, request.sub_order_no):
+                return GoodsTaken(taken=False)
+            wanted = [
+                Allocation(
+                    sub_key=request.sub_order_no,
+                    sku=line.sku,
+                    warehouse=request.warehouse,
+                    quantity=line.quantity,
+                    line_no=line.line_no,
+                )
+                for line in request.lines
+            ]
+            return GoodsTaken(taken=await _reserve_if_there(db, wanted))
+
+        async with self._engine.begin() as db:
+            await _lock_order(db, parse(request.sub_order_no).order_no)
+            key = f"{request.sub_order_no}/take"
+            return await once(db, physical_operations, key, GoodsTaken, effect, keep=lambda answer: answer.taken)
+
+    async def ship_goods(self, request: GoodsOf) -> Moved:
+        return await self._end(request.sub_order_no, "ship", "SHIPPED")
+
+    async def put_back(self, request: GoodsOf) -> Moved:
+        return await self._end(request.sub_order_no, "put_back", "PUT_BACK")
+
+    async def _end(self, sub_order_no: str, verb: str, state: str) -> Moved:
+        async with self._engine.begin() as db:
+            await _lock_order(db, parse(sub_order_no).order_no)
+            key = f"{sub_order_no}/{verb}"
+            return await once(db, physical_operations, key, Moved, lambda: _end(db, sub_order_no, state))
+
+
+# --- within a transaction
+
+
+async def _lock_order(db: AsyncConnection, order_no: str) -> None:
+    """So that a `put_back` and a late `allocate` can't pass each other."""
+    await db.execute(select(func.pg_advisory_xact_lock(int(order_no))))
+
+
+async def _was_put_back(db: AsyncConnection, sub_order_no: str) -> bool:
+    return await kept(db, physical_operations, f"{sub_order_no}/put_back", Moved) is not None
+
+
+async def _seen(db: AsyncConnection, skus: Mapping[str, str]) -> list[Warehouse]:
+    """What lies in the warehouses of the SKUs' merchants; it stays so until the end of the transaction."""
+    of = merchant_warehouses
+    owned = (
+        await db.execute(
+            select(of.c.merchant, of.c.warehouse)
+            .where(of.c.merchant.in_(set(skus.values())))
+            .order_by(of.c.merchant, of.c.warehouse)
+        )
+    ).all()
+    names = {warehouse for _, warehouse in owned}
+    there = await _lock(db, physical_stock.c.sku.in_(list(skus)) & physical_stock.c.warehouse.in_(names))
+    return [
+        Warehouse(
+            warehouse=warehouse,
+            merchant=merchant,
+            stock={sku: pieces for (sku, at), pieces in there.items() if at == warehouse and skus[sku] == merchant},
+        )
+        for merchant, warehouse in owned
+    ]
+
+
+async def _reserve_if_there(db: AsyncConnection, wanted: Sequence[Allocation]) -> bool:
+    pieces = _by_place((one.sku, one.warehouse, one.quantity) for one in wanted)
+    there = await _lock(db, tuple_(physical_stock.c.sku, physical_stock.c.warehouse).in_(list(pieces)))
+    if any(there.get(place, 0) < count for place, count in pieces.items()):
+        return False
+    await _reserve(db, wanted)
+    return True
+
+
+async def _reserve(db: AsyncConnection, allocations: Sequence[Allocation]) -> None:
+    """The counters are locked. A CHECK refuses what does not lie there."""
+    if not allocations:
+        return
+    rows = [
+        {
+            "order_no": int(parse(one.sub_key).order_no),
+            "sub_order_no": one.sub_key,
+            "line_no": one.line_no,
+            "sku": one.sku,
+            "warehouse": one.warehouse,
+            "quantity": one.quantity,
+        }
+        for one in allocations
+    ]
+    await db.execute(insert(physical_reservations), rows)
+    for sub_order_no in sorted({one.sub_key for one in allocations}):
+        of_sub = [(one.sku, one.warehouse, one.quantity) for one in allocations if one.sub_key == sub_order_no]
+        await _move(db, sub_order_no, "reserve", _by_place(of_sub), {"available": -1, "reserved": +1})
+
+
+async def _end(db: AsyncConnection, sub_order_no: str, state: str) -> Moved:
+    """What has ended already is left as it is."""
+    rows = await db.execute(
+        update(physical_reservations)
+        .where(physical_reservations.c.sub_order_no == sub_order_no, physical_reservations.c.state == "RESERVED")
+        .values(state=state)
+        .returning(physical_reservations.c.sku, physical_reservations.c.warehouse, physical_reservations.c.quantity)
+    )
+    ended = _by_place((row.sku, row.warehouse, row.quantity) for row in rows)
+    await _lock(db, tuple_(physical_stock.c.sku, physical_stock.c.warehouse).in_(list(ended)))
+    if state == "SHIPPED":
+        await _move(db, sub_order_no, "ship", ended, {"reserved": -1, "shipped": +1})
+    else:
+        await _move(db, sub_order_no, "release", ended, {"reserved": -1, "available": +1})
+    return Moved(pieces=sum(ended.values()))
+
+
+async def _lock(db: AsyncConnection, which: ColumnElement[bool]) -> dict[Place, int]:
+    found = await db.execute(
+        select(physical_stock.c.sku, physical_stock.c.warehouse, physical_stock.c.available)
+        .where(which)
+        .order_by(physical_stock.c.sku, physical_stock.c.warehouse)
+        .with_for_update()
+    )
+    return {(row.sku, row.warehouse): row.available for row in found}
+
+
+async def _move(
+    db: AsyncConnection, sub_order_no: str, kind: str, pieces: Mapping[Place, int], ways: Mapping[str, int]
+) -> None:
+    """Counters and entries. A place that has no row is a bug of the plan, and refused."""
+    for (sku, warehouse), count in pieces.items():
+        changed = await db.execute(
+            update(physical_stock)
+            .where(physical_stock.c.sku == sku, physical_stock.c.warehouse == warehouse)
+            .values({name: physical_stock.c[name] + way * count for name, way in ways.items()})
+        )
+        if not changed.rowcount:
+            raise ValueError(f"sub-order {sub_order_no}: no {sku} was ever received at {warehouse}")
+        entry = {
+            "sku": sku,
+            "warehouse": warehouse,
+            "kind": kind,
+            "available": ways.get("available", 0) * count,
+            "reserved": ways.get("reserved", 0) * count,
+            "gone": ways.get("shipped", 0) * count,
+            "order_nos": [int(parse(sub_order_no).order_no)],
+            "pieces": [count],
+            "reason": f"sub-order {sub_order_no}",
+        }
+        await db.execute(insert(stock_entries).values(entry))
+
+
+def _by_place(pieces: Iterable[tuple[str, str, int]]) -> dict[Place, int]:
+    found: defaultdict[Place, int] = defaultdict(int)
+    for sku, warehouse, count in pieces:
+        found[sku, warehouse] += count
+    return dict(sorted(found.items()))

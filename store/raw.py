@@ -1,0 +1,58 @@
+"""Statements without SQLAlchemy in between, for where its own work would be most of the time taken."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+Row = Mapping[str, Any]
+
+
+class Connection(Protocol):
+    """What we use of asyncpg's. Its errors carry a `sqlstate`."""
+
+    async def execute(self, query: str, *values: object) -> str: ...
+
+    async def fetch(self, query: str, *values: object) -> Sequence[Row]: ...
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """A connection on which each statement is a transaction."""
+    async with engine.begin() as db:
+        yield cast(Connection, (await db.get_raw_connection()).driver_connection)
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """One transaction. Its plans use indexes only: they are kept, and the table that one was made for when it was
+    empty may hold millions of rows before anybody analyses it."""
+    async with engine.begin() as db:
+        connection = cast(Connection, (await db.get_raw_connection()).driver_connection)
+        try:
+            await connection.execute("BEGIN; SET LOCAL enable_seqscan = off")
+            yield connection
+            await connection.execute("COMMIT")
+        except BaseException:
+            try:
+                await connection.execute("ROLLBACK")
+            except Exception:
+                await db.invalidate()  # nobody may be handed a connection in the middle of a transaction
+            raise
+
+
+def sqlstate(fault: BaseException) -> str:
+    """PostgreSQL's code for what went wrong; empty when it wasn't PostgreSQL that said so."""
+    return str(getattr(fault, "sqlstate", None) or "")
+
+
+def is_constraint(fault: BaseException) -> bool:
+    """A CHECK, a key or a NOT NULL has refused."""
+    return sqlstate(fault)[:2] == "23"
+
+
+def is_about_a_member(fault: BaseException) -> bool:
+    """Whether the others of a batch may fare better without each other: not when the database is gone."""
+    code = sqlstate(fault)[:2]
+    return isinstance(fault, ValueError) or code in ("21", "22", "23", "40")

@@ -1,0 +1,178 @@
+"""What people do to stock: receive, adjust, import, limit; and the history of what anybody did."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.base import Message
+from domain.stock import MAIN_CHANNEL, PurchaseLimit
+from store.tables import merchant_warehouses, physical_stock, purchase_limits, stock, stock_entries
+
+
+class Change(Message):
+    """So many pieces more, or fewer, of a SKU: in a channel, or in a warehouse if one is named. `key`: done once."""
+
+    sku: str
+    pieces: int
+    kind: Literal["receive", "adjust"]
+    channel: str = MAIN_CHANNEL
+    warehouse: str | None = None
+    actor: str = ""
+    reason: str = ""
+    key: str | None = None
+
+
+class TooFew(Exception):
+    """Fewer are available than a change would take away; nothing was changed."""
+
+
+class DoneBefore(Exception):
+    """A change with this key was made already; nothing was changed."""
+
+
+class Entry(Message):
+    """What a transaction did to a counter for one order, or what a person did. `gone`: deducted, or shipped."""
+
+    id: int
+    at: datetime
+    kind: str
+    channel: str | None
+    warehouse: str | None
+    order_no: str | None
+    available: int
+    reserved: int
+    gone: int
+    actor: str
+    reason: str
+
+
+class Physical(Message):
+    warehouse: str
+    total: int
+    available: int
+    reserved: int
+    shipped: int
+
+
+class Sellable(Message):
+    channel: str
+    sellable_total: int
+    available: int
+    reserved: int
+    deducted: int
+
+
+class StockView(Message):
+    """All there is to know of a SKU's stock."""
+
+    sku: str
+    sellable: list[Sellable]
+    physical: list[Physical]
+    limit: PurchaseLimit | None = Field(default=None)
+
+
+async def change_stock(engine: AsyncEngine, changes: Sequence[Change]) -> None:
+    """All of them or none, each with its entry."""
+    async with engine.begin() as db:
+        # Counters in the order in which orders lock them: channels first, since orders never hold both.
+        for change in sorted(changes, key=lambda one: (one.warehouse or "", one.sku, one.channel)):
+            await _change(db, change)
+
+
+async def _change(db: AsyncConnection, change: Change) -> None:
+    if change.warehouse is None:
+        table, total, place = stock, "sellable_total", {"channel": change.channel}
+        none = {"reserved": 0, "deducted": 0}
+    else:
+        table, total, place = physical_stock, "total", {"warehouse": change.warehouse}
+        none = {"reserved": 0, "shipped": 0}
+    try:
+        await db.execute(insert(stock_entries).values(_entry(change, place)))
+        row = {"sku": change.sku, **place, total: change.pieces, "available": change.pieces, **none}
+        more = {name: table.c[name] + change.pieces for name in (total, "available")}
+        at = ["sku", *place]
+        if change.pieces < 0:
+            found = await db.execute(table.update().where(*(table.c[name] == row[name] for name in at)).values(more))
+            if not found.rowcount:
+                raise TooFew(f"{change.sku}: there is none")
+        else:
+            await db.execute(insert(table).values(row).on_conflict_do_update(index_elements=at, set_=more))
+    except IntegrityError as refused:
+        if "stock_entries_key_idx" in str(refused.orig):
+            raise DoneBefore(change.key) from None
+        if "_available_check" in str(refused.orig):
+            raise TooFew(f"{change.sku}: fewer than {-change.pieces} are available") from None
+        raise
+
+
+def _entry(change: Change, place: dict[str, str]) -> dict[str, object]:
+    told = change.model_dump(include={"sku", "kind", "actor", "reason", "key"})
+    return {**told, **place, "available": change.pieces, "reserved": 0, "gone": 0}
+
+
+async def set_limit(engine: AsyncEngine, limit: PurchaseLimit, actor: str) -> None:
+    """For placements from now on; what a buyer has already counts."""
+    row = {**limit.model_dump(), "actor": actor, "changed_at": func.now()}
+    put = insert(purchase_limits).values(row).on_conflict_do_update(index_elements=["sku"], set_=row)
+    async with engine.begin() as db:
+        await db.execute(put)
+
+
+async def drop_limit(engine: AsyncEngine, sku: str) -> None:
+    """Whoever wants may have any number again."""
+    async with engine.begin() as db:
+        await db.execute(delete(purchase_limits).where(purchase_limits.c.sku == sku))
+
+
+async def has_warehouse(engine: AsyncEngine, merchant: str, warehouse: str) -> None:
+    """From now on the merchant's goods are sent from what lies in its warehouses."""
+    row = {"merchant": merchant, "warehouse": warehouse}
+    async with engine.begin() as db:
+        await db.execute(insert(merchant_warehouses).values(row).on_conflict_do_nothing())
+
+
+async def view(engine: AsyncEngine, skus: Iterable[str]) -> list[StockView]:
+    """In the order of the SKUs; one that nobody knows has nothing."""
+    async with engine.connect() as db:
+        found = []
+        for sku in skus:
+            sellable = (await db.execute(select(stock).where(stock.c.sku == sku).order_by("channel"))).mappings()
+            physical = (
+                await db.execute(select(physical_stock).where(physical_stock.c.sku == sku).order_by("warehouse"))
+            ).mappings()
+            limit = (await db.execute(select(purchase_limits).where(purchase_limits.c.sku == sku))).mappings().first()
+            found.append(
+                StockView(
+                    sku=sku,
+                    sellable=[Sellable.model_validate(dict(row)) for row in sellable],
+                    physical=[Physical.model_validate(dict(row)) for row in physical],
+                    limit=PurchaseLimit.model_validate(dict(limit)) if limit else None,
+                )
+            )
+        return found
+
+
+# An entry of several orders is read as one for each: its counters moved by so much per piece.
+_HISTORY = text(
+    """
+    SELECT e.id, e.at, e.kind, e.channel, e.warehouse, o.order_no::text AS order_no,
+      coalesce(o.pieces * sign(e.available)::int, e.available) AS available,
+      coalesce(o.pieces * sign(e.reserved)::int, e.reserved) AS reserved,
+      coalesce(o.pieces * sign(e.gone)::int, e.gone) AS gone, e.actor, e.reason
+    FROM stock_entries e LEFT JOIN LATERAL unnest(e.order_nos, e.pieces) AS o(order_no, pieces) ON true
+    WHERE e.sku = :sku ORDER BY e.id DESC, order_no DESC LIMIT :most
+    """
+)
+
+
+async def history(engine: AsyncEngine, sku: str, most: int) -> list[Entry]:
+    """What was done to the SKU's counters: the last `most` entries, the oldest of them first."""
+    async with engine.connect() as db:
+        rows = (await db.execute(_HISTORY, {"sku": sku, "most": most})).mappings()
+        return [Entry.model_validate(dict(row)) for row in rows][::-1]
