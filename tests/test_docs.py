@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from typer.main import get_command
 
 from activities.catalog import PricingActivities
+from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities, PaymentProvider
@@ -30,7 +31,7 @@ README = (ROOT / "README.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 ACTIVITIES = (
-    *(OrderActivities, PaymentActivities, PricingActivities),
+    *(CouponActivities, OrderActivities, PaymentActivities, PricingActivities),
     *(MerchantActivities, RiskActivities, StockActivities),
 )
 
