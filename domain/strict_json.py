@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -22,20 +22,52 @@ class BadInput(ValueError):
         self.problem = problem
 
 
+class BadRows(ValueError):
+    """What is wrong in a document of rows: the first problem of each bad row, in the document's order."""
+
+    def __init__(self, problems: list[BadInput]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
 def read_document(model: type[D], text: str | bytes) -> D:
     """Check a JSON text against a model. NaN, duplicate keys and booleans as numbers are refused."""
-    raw = _load(text)
+    raw, flaws = _load(text)
+    if flaws:
+        raise flaws[0]
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise _first(error, raw) from None
+        raise _problems(error, raw)[0] from None
 
 
-def _load(text: str | bytes) -> Any:
+def read_rows(model: type[D], text: str | bytes) -> D:
+    """The same for a document that is a list of rows: BadRows tells of every row that is wrong, so that they are
+    mended at once. A text that is no JSON is one BadInput."""
+    raw, flaws = _load(text)
+    try:
+        found = model.model_validate_json(text)
+        if not flaws:
+            return found
+    except ValidationError as error:
+        flaws += _problems(error, raw)
+    by_row: dict[str, BadInput] = {}
+    for problem in flaws:
+        by_row.setdefault(problem.place.partition("]")[0], problem)
+    raise BadRows(sorted(by_row.values(), key=_row))
+
+
+def _row(problem: BadInput) -> int:
+    index = re.search(r"\[(\d+)\]", problem.place)
+    return int(index[1]) if index else -1
+
+
+def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
+    """What it holds, and what in it JSON allows and we don't."""
     # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
     try:
         raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
-        flaw = _flaw(raw)
+        return raw, list(_flaws(raw))
     except json.JSONDecodeError as error:
         raise BadInput(f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it") from None
     except UnicodeDecodeError:
@@ -44,9 +76,6 @@ def _load(text: str | bytes) -> Any:
         raise BadInput("the document", "is nested too deeply; write it as the form says") from None
     except ValueError:
         raise BadInput("the document", "holds a number of thousands of digits; shorten it") from None
-    if flaw is not None:
-        raise flaw
-    return raw
 
 
 class _NotANumber(str):
@@ -69,18 +98,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return twice
 
 
-def _flaw(raw: Any, place: str = "") -> BadInput | None:
-    """The first of those in the document."""
+def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
     if isinstance(raw, _Twice):
-        return BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
+        yield BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
-        return BadInput(place or "the document", f"{raw} is not a number; write a whole number")
+        yield BadInput(place or "the document", f"{raw} is not a number; write a whole number")
     parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(raw, dict):
         parts = raw.items()
     elif isinstance(raw, list):
         parts = enumerate(raw)
-    return next((flaw for key, value in parts if (flaw := _flaw(value, _inside(place, key)))), None)
+    for key, value in parts:
+        yield from _flaws(value, _inside(place, key))
 
 
 def _inside(place: str, part: str | int) -> str:
@@ -89,10 +118,13 @@ def _inside(place: str, part: str | int) -> str:
     return f"{place}.{_spoken(part)}" if place else _spoken(part)
 
 
-def _first(error: ValidationError, raw: Any) -> BadInput:
-    """The first error, but an unknown key before all: it is often the cause of the others (a misspelled
-    name)."""
-    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")[0]
+def _problems(error: ValidationError, raw: Any) -> list[BadInput]:
+    """Unknown keys before all: they are often the cause of the others (a misspelled name)."""
+    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    return [_said(each, raw) for each in found]
+
+
+def _said(found: ErrorDetails, raw: Any) -> BadInput:
     place = _place(found["loc"], raw, found["type"])
     context = found.get("ctx", {})
     if found["type"] == "wrong":

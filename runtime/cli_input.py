@@ -2,10 +2,13 @@
 
 import difflib
 import json
+import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import typer
 from pydantic import BaseModel, ValidationError
 
 from runtime.cli_base import BAD_INPUT, Fault
@@ -17,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read_document(model: type[Model], file: str) -> Model:
     """A JSON file (`-`: the standard input) as a document."""
-    raw = _read(file)
+    raw = read_bytes(file)
     return parse_document(model, raw, "stdin" if file == "-" else file)
 
 
@@ -62,7 +65,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{place}: {reason}{more}" if place else f"{reason}{more}"
 
 
-def _read(file: str) -> bytes:
+def read_bytes(file: str) -> bytes:
+    """What a file holds (`-`: the standard input), up to a limit."""
     try:
         if file == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)
@@ -75,6 +79,20 @@ def _read(file: str) -> bytes:
     if len(raw) > MOST_BYTES:
         raise Fault(f"{file}: larger than {MOST_BYTES:,} bytes: that is no document of ours", BAD_INPUT)
     return raw
+
+
+def moment(text: str, now: datetime, direction: int = 1) -> datetime:
+    """A time in UTC, or a span from now: forward for an expiry, back (-1) for a start."""
+    if span := re.fullmatch(r"([0-9]{1,5})([dh])", text):
+        hours = int(span[1]) * (24 if span[2] == "d" else 1)
+        return now + direction * timedelta(hours=hours)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.utcoffset() is None:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-12-31T00:00:00Z, or a span like 30d or 12h")
+    return found.astimezone(UTC)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """`starter.py risk`: who is blocked, what the rules go by, and what other settings would have said."""
 
 import json
-import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 
 from domain.risk import Block, BlockKind, RiskSettings, TryReport
 from runtime.cli_base import with_engine
+from runtime.cli_input import moment
 
 if TYPE_CHECKING:  # `--help` must be quick
     from store.risk import PostgresRisk
@@ -170,25 +170,11 @@ def _value(text: str) -> object:
 
 def _expiry(text: str) -> datetime:
     now = datetime.now(UTC)
-    moment = _moment(text, now, 1)
-    if moment <= now:
+    until = moment(text, now)
+    if until <= now:
         raise typer.BadParameter(f"{text} is over already; a block expires later than now")
-    return moment
+    return until
 
 
 def _start(text: str) -> datetime:
-    return _moment(text, datetime.now(UTC), -1)
-
-
-def _moment(text: str, now: datetime, direction: int) -> datetime:
-    """A time in UTC, or a span from now: forward for an expiry, back for a start."""
-    if span := re.fullmatch(r"([0-9]{1,5})([dh])", text):
-        hours = int(span[1]) * (24 if span[2] == "d" else 1)
-        return now + direction * timedelta(hours=hours)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-12-31T00:00:00Z, or a span like 30d or 12h")
-    return moment.astimezone(UTC)
+    return moment(text, datetime.now(UTC), -1)

@@ -163,8 +163,8 @@ def _why_gone(row: Any, buyer_id: int, at: datetime) -> str:
 
 
 async def _redeem(db: AsyncConnection, request: CouponsOf) -> CouponsRedeemed:
-    taken = await _locked(db, _of_order(request.order_no), coupons.c.state == CouponState.TAKEN)
-    named = [row.coupon_id for row in taken]
+    held = await _locked(db, _of_order(request.order_no))
+    named = [row.coupon_id for row in held]
     await _move(db, named, CouponState.REDEEMED, "REDEEMED", request.order_no, request.at)
     return CouponsRedeemed(coupons=len(named))
 

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 from typer.main import get_command
 
 from activities.catalog import PricingActivities
+from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities, PaymentProvider
 from activities.risk import RiskActivities
+from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
 from gateway.app import create_app
 from gateway.context import GatewaySettings
@@ -30,7 +32,7 @@ README = (ROOT / "README.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 ACTIVITIES = (
-    *(OrderActivities, PaymentActivities, PricingActivities),
+    *(CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
     *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
 )
 
