@@ -1,5 +1,6 @@
 """The order book, as the stories see it: what the house itself writes down of an order and its sub-orders."""
 
+from datetime import date
 from typing import Protocol
 
 from temporalio import activity
@@ -149,8 +150,18 @@ class SubOrderFacts(Message):
 
     status: Status
     delivered: bool
+    ships_from: date | None = None
     close_reason: CloseReason | None = None
     owed: PayBack | None = None  # what its own cancel has decided to give back
+
+
+class RecordRescheduled(Message):
+    """Key: the sub-order and the date; the same date again is the same answer."""
+
+    sub_order_no: str
+    actor: Actor
+    ships_from: date
+    at: Utc
 
 
 class RecordShipped(Message):
@@ -214,6 +225,7 @@ class OrderBook(Protocol):
     async def close_lines(self, request: CloseLines) -> PayBack: ...
     async def close_order(self, request: CloseOrder) -> PayBack: ...
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
+    async def record_rescheduled(self, request: RecordRescheduled) -> Answer: ...
     async def record_shipped(self, request: RecordShipped) -> Answer: ...
     async def record_delivered(self, request: RecordDelivered) -> Answer: ...
     async def record_received(self, request: RecordReceived) -> Answer: ...
@@ -258,6 +270,10 @@ class OrderActivities:
     @activity.defn
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
         return await self._book.close_sub_orders(request)
+
+    @activity.defn
+    async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
+        return await self._book.record_rescheduled(request)
 
     @activity.defn
     async def record_shipped(self, request: RecordShipped) -> Answer:

@@ -1,5 +1,6 @@
 """What parties do to an order: one model per act, the same over HTTP, on the command line and in the Temporal UI."""
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
@@ -21,6 +22,13 @@ class Ship(Document):
     actor: Actor = Actor.PLATFORM
     carrier: str = Field(min_length=1, max_length=50)
     tracking_no: str = Field(min_length=1, max_length=100)
+
+
+class Reschedule(Document):
+    """A presale's ship date has changed: the goods came early, or are late. A date that has come: it leaves now."""
+
+    actor: Actor = Actor.PLATFORM
+    ships_from: date
 
 
 class Deliver(Document):

@@ -40,6 +40,7 @@ class Action(StrEnum):
     REJECT = "REJECT"
     GET_STUCK = "GET_STUCK"
     HEAL = "HEAL"
+    RESCHEDULE = "RESCHEDULE"  # a presale's ship date
     SHIP = "SHIP"
     TRACK = "TRACK"
     DELIVER = "DELIVER"
@@ -131,6 +132,7 @@ TABLE: dict[Status, dict[Action, Move]] = {
     Status.AWAITING_SHIPMENT: {
         Action.CANCEL: _CANCEL,
         Action.REJECT: Move(by=(_P,), sets=FulfilmentFact.CLOSED),
+        Action.RESCHEDULE: Move(by=(_M, _P), sets=None),
         Action.SHIP: _SHIP,
         Action.GET_STUCK: Move(by=(_P,), sets=FulfilmentFact.STUCK),
     },

@@ -5,6 +5,7 @@ The acts' bodies are those of `domain.acts` without the actor: who acts is in th
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
@@ -29,6 +30,12 @@ class ShipBody(Document):
 
     carrier: str = Field(min_length=1, max_length=50)
     tracking_no: str = Field(min_length=1, max_length=100)
+
+
+class RescheduleBody(Document):
+    """The day from which a presale ships now, in UTC."""
+
+    ships_from: date
 
 
 class DecisionBody(Document):

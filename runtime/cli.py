@@ -49,6 +49,7 @@ app.command(rich_help_panel=GOODS)(cli_quote.quote)
 for command in (
     cli_place.place,
     cli_place.pay,
+    cli_acts.reschedule,
     cli_acts.ship,
     cli_acts.track,
     cli_acts.deliver,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship
+from domain.acts import Cancel, ConfirmReceipt, Deliver, Reschedule, Review, Scan, ScanKind, Ship
 from domain.order_number import OrderNo, parse
 from domain.risk import Decision
 from domain.status import Action, Actor, Answer, Refused, Status, allowed
@@ -63,6 +63,17 @@ def ship(
     number = base.sub_order_number(sub_no)
     shipment = made(Ship, actor=Actor.MERCHANT, carrier=carrier, tracking_no=tracking_no)
     _act(sub_no, number, lambda acts: acts.ship(number, shipment), as_json)
+
+
+def reschedule(
+    sub_no: SubNumber,
+    ships_from: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day, like 2026-12-24 (UTC).")],
+    as_json: base.AsJson = False,
+) -> None:
+    """Move a presale's ship date, before it has left. A date that has come: it leaves now."""
+    number = base.sub_order_number(sub_no)
+    changed = made(Reschedule, actor=Actor.MERCHANT, ships_from=ships_from.date())
+    _act(sub_no, number, lambda acts: acts.reschedule(number, changed), as_json)
 
 
 def track(

@@ -85,6 +85,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(goods.take_goods, goods.ship_goods, goods.put_back_goods),
             splitting.split_order,
             *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
+            orders.record_rescheduled,
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
             *(merchant.hand_over, merchant.grant_goods),

@@ -18,6 +18,7 @@ from activities.orders import (
     RecordDelivered,
     RecordGranted,
     RecordReceived,
+    RecordRescheduled,
     RecordShipped,
     SubOrderFacts,
     SubOrderOf,
@@ -101,6 +102,11 @@ class Parcels:
                 await _grant(db, row, request)
                 row = await _sub_order(db, request.sub_order_no)
             return _standing(row, await owed_by(db, request.sub_order_no))
+
+    async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
+        async with self._engine.begin() as db:
+            row = await _lock(db, request.sub_order_no)
+            return await _reschedule(db, row, request)
 
     async def record_shipped(self, request: RecordShipped) -> Answer:
         key = f"{request.sub_order_no}/ship/{request.carrier}/{request.tracking_no}"
@@ -227,6 +233,23 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
     await refold(db, row.order_no, request.at)
     return Answer(status=status_of(shipped))
+
+
+async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordRescheduled) -> Answer:
+    moved = act(_facts(row), Action.RESCHEDULE, request.actor)
+    if isinstance(moved, Refused):
+        return Answer(status=moved.status, refused=moved)
+    status = status_of(moved)
+    if row.ships_from is None or row.handed_over_at is not None:
+        why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
+        return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
+    if row.ships_from != request.ships_from:
+        await _change(db, row, moved, ships_from=request.ships_from)
+        await _note(db, row, request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
+        body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}
+        body["ships_from"] = request.ships_from.isoformat()
+        await tell(db, NOTICE, f"rescheduled/{row.sub_order_no}/{request.ships_from}", body)
+    return Answer(status=status)
 
 
 async def _grant(db: AsyncConnection, row: SubOrderRow, request: RecordGranted) -> None:
@@ -380,6 +403,7 @@ def _standing(row: SubOrderRow, owed: PayBack | None) -> SubOrderFacts:
     return SubOrderFacts(
         status=Status(row.status),
         delivered=row.delivered_at is not None,
+        ships_from=row.ships_from,
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
         owed=owed,
     )

@@ -1,7 +1,7 @@
 """A sub-order on its way out: not before its date and its goods are there; then handed over, or granted."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from temporalio import workflow
 
@@ -26,6 +26,7 @@ class Dispatch:
         self._start = start
         self._plan = start.plan
         self._board = board
+        self.ships_from = start.plan.ships_from
 
     @property
     def goods(self) -> GoodsOf:
@@ -38,10 +39,17 @@ class Dispatch:
         return TakeGoods(sub_order_no=plan.sub_order_no, warehouse=plan.warehouse or "", lines=lines)
 
     async def until_ship_date(self, moved_on: Callable[[], bool]) -> None:
-        """A presale does not leave before its date (00:00 UTC)."""
-        if self._plan.ships_from is not None:
-            date = datetime.combine(self._plan.ships_from, time(), UTC)
-            await within(date - workflow.now(), moved_on, f"presale: until it ships from {self._plan.ships_from}")
+        """A presale does not leave before its date (00:00 UTC), which may be moved meanwhile."""
+        while self.ships_from is not None and not moved_on():
+            if not await self._within_date(self.ships_from, moved_on):
+                return
+
+    async def _within_date(self, day: date, moved_on: Callable[[], bool]) -> bool:
+        """Whether something has happened before the date."""
+        left = datetime.combine(day, time(), UTC) - workflow.now()
+        return await within(
+            left, lambda: moved_on() or self.ships_from != day, f"presale: until it ships from {day}"
+        )
 
     async def until_goods_are_there(self, moved_on: Callable[[], bool]) -> bool:
         """Of a back-order, until the promised date; False when they did not come by then."""

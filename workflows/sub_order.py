@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
         PayBack,
         RecordDelivered,
         RecordReceived,
+        RecordRescheduled,
         RecordShipped,
         SubOrderFacts,
         SubOrderOf,
@@ -23,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ConfirmReceipt,
         Deliver,
         OrderClosed,
+        Reschedule,
         Ship,
         SubOrderEnded,
         SubOrderNews,
@@ -108,6 +110,7 @@ class SubOrder:
         self._shipped |= facts.status in (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
         self._received |= facts.status in (Status.COMPLETED, Status.REVIEWED)
         self._delivered |= facts.delivered
+        self._dispatch.ships_from = facts.ships_from
 
     async def _travel(self) -> None:
         """Until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
@@ -153,6 +156,21 @@ class SubOrder:
         return SubOrderEnded(sub_order_no=self._no, status=self._status, close_reason=self._close_reason)
 
     # --- what parties do
+
+    @workflow.update(description="A presale's ship date has changed")
+    async def reschedule(self, changed: Reschedule) -> Answer:
+        record = RecordRescheduled(
+            sub_order_no=self._no, actor=changed.actor, ships_from=changed.ships_from, at=workflow.now()
+        )
+        answer: Answer = await patiently(
+            lambda: workflow.execute_local_activity_method(OrderActivities.record_rescheduled, record, **LOCAL),
+            topic="shipping record",
+            board=self._board,
+        )
+        if answer.refused is None:
+            self._dispatch.ships_from = changed.ships_from
+            self._board.show()
+        return answer
 
     @workflow.update(description="The merchant gave the parcel to a carrier")
     async def ship(self, shipment: Ship) -> Answer:
@@ -279,7 +297,7 @@ class SubOrder:
             f"## Sub-order {self._no}: {self._status}",
             f"- part {plan.index} of order {self._start.order_no}",
             f"- {plan.merchant}, {plan.warehouse or 'virtual goods'}: paid {plan.pay_fen} fen",
-            *([f"- presale, ships from {plan.ships_from}"] if plan.ships_from else []),
+            *([f"- presale, ships from {self._dispatch.ships_from}"] if plan.ships_from else []),
             *[f"- {flag.lower()}" for flag in plan.flags],
             *[f"- {line.quantity} × {line.title} ({line.sku})" for line in plan.lines],
             *([f"- shipped with {self._tracking}"] if self._tracking else []),

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, Ship
+from domain.acts import Cancel, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
 from domain.risk import Decision
 from gateway.auth import Role
-from gateway.bodies import CancelBody, DecisionBody, ShipBody, body
+from gateway.bodies import CancelBody, DecisionBody, RescheduleBody, ShipBody, body
 from gateway.context import TheGateway
 from gateway.openapi import problems, takes
 from gateway.parties import Acting, Done, acting
@@ -31,6 +31,21 @@ async def cancel(
     """Cancel an order (buyer, operator), or one sub-order (its merchant, too), before it ships."""
     wanted = Cancel(actor=on.caller.actor, note=told.note)
     return on.done(await gateway.front.acts.cancel(on.number, wanted, on.key_of("cancel")))
+
+
+@router.post(
+    "/sub-orders/{no}/reschedule",
+    responses=_WITH_BODY,
+    openapi_extra=takes(RescheduleBody, {"ships_from": "2026-12-24"}),
+)
+async def reschedule(
+    gateway: TheGateway,
+    on: Annotated[Acting, Depends(acting(Role.MERCHANT, Role.OPERATOR, sub_orders=True))],
+    told: Annotated[RescheduleBody, Depends(body(RescheduleBody))],
+) -> Done:
+    """Move a presale's ship date, before it has left. A date that has come: it leaves now."""
+    changed = Reschedule(actor=on.caller.actor, ships_from=told.ships_from)
+    return on.done(await gateway.front.acts.reschedule(on.number, changed, on.key_of("reschedule")))
 
 
 @router.post(

@@ -187,7 +187,7 @@ def test_from_any_facts_an_action_changes_one_fact_at_the_most(facts: Facts, act
         (Status.PENDING_PAYMENT, Actor.MERCHANT, ()),
         (Status.PENDING_PAYMENT, Actor.CLOCK, (Action.EXPIRE,)),
         (Status.AWAITING_SHIPMENT, Actor.BUYER, (Action.CANCEL,)),
-        (Status.AWAITING_SHIPMENT, Actor.MERCHANT, (Action.CANCEL, Action.SHIP)),
+        (Status.AWAITING_SHIPMENT, Actor.MERCHANT, (Action.CANCEL, Action.RESCHEDULE, Action.SHIP)),
         (Status.AWAITING_SHIPMENT, Actor.CARRIER, ()),
         (Status.SHIPPED, Actor.BUYER, (Action.CONFIRM_RECEIPT,)),
         (Status.SHIPPED, Actor.CLOCK, (Action.CONFIRM_RECEIPT,)),
