@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -22,20 +22,57 @@ class BadInput(ValueError):
         self.problem = problem
 
 
+class BadDocument(ValueError):
+    """All that is wrong with a document, in its order."""
+
+    def __init__(self, problems: Iterable[BadInput]) -> None:
+        self.problems = sorted({each.place: each for each in problems}.values(), key=_position)
+        super().__init__("\n".join(str(each) for each in self.problems))
+
+
 def read_document(model: type[D], text: str | bytes) -> D:
     """Check a JSON text against a model. NaN, duplicate keys and booleans as numbers are refused."""
-    raw = _load(text)
+    raw = load(text)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise _first(error, raw) from None
+        # An unknown key before all: it is often the cause of the others (a misspelled name).
+        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        raise _told(found[0], raw) from None
 
 
-def _load(text: str | bytes) -> Any:
+def read_whole_document(model: type[D], text: str | bytes, check: Callable[[Any], Iterable[BadInput]]) -> D:
+    """The same for a document of many rows: all that is wrong is told at once, in a `BadDocument`.
+
+    `check` is given the plain JSON, which may be anything, and names what the model can't."""
+    try:
+        raw, flaws = _load(text)
+    except BadInput as wrong:
+        raise BadDocument([wrong]) from None
+    problems = [*check(raw), *flaws]
+    try:
+        document = model.model_validate_json(text)
+    except ValidationError as error:
+        # The flaws last: of two problems at one place the last is told, and these are the causes.
+        problems = [*(_told(found, raw) for found in error.errors(include_url=False)), *problems]
+    if problems:
+        raise BadDocument(problems)
+    return document
+
+
+def load(text: str | bytes) -> Any:
+    """JSON that says one thing only, as plain objects. Raises `BadInput`."""
+    raw, flaws = _load(text)
+    for flaw in flaws:
+        raise flaw
+    return raw
+
+
+def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
     # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
     try:
         raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
-        flaw = _flaw(raw)
+        return raw, list(_flaws(raw))
     except json.JSONDecodeError as error:
         raise BadInput(f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it") from None
     except UnicodeDecodeError:
@@ -44,9 +81,11 @@ def _load(text: str | bytes) -> Any:
         raise BadInput("the document", "is nested too deeply; write it as the form says") from None
     except ValueError:
         raise BadInput("the document", "holds a number of thousands of digits; shorten it") from None
-    if flaw is not None:
-        raise flaw
-    return raw
+
+
+def _position(problem: BadInput) -> list[tuple[int, str]]:
+    """products[10] stands after products[9]."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", problem.place)]
 
 
 class _NotANumber(str):
@@ -69,18 +108,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return twice
 
 
-def _flaw(raw: Any, place: str = "") -> BadInput | None:
-    """The first of those in the document."""
+def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
+    """Each of those in the document."""
     if isinstance(raw, _Twice):
-        return BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
+        yield BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
-        return BadInput(place or "the document", f"{raw} is not a number; write a whole number")
+        yield BadInput(place or "the document", f"{raw} is not a number; write a whole number")
     parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(raw, dict):
         parts = raw.items()
     elif isinstance(raw, list):
         parts = enumerate(raw)
-    return next((flaw for key, value in parts if (flaw := _flaw(value, _inside(place, key)))), None)
+    for key, value in parts:
+        yield from _flaws(value, _inside(place, key))
 
 
 def _inside(place: str, part: str | int) -> str:
@@ -89,10 +129,7 @@ def _inside(place: str, part: str | int) -> str:
     return f"{place}.{_spoken(part)}" if place else _spoken(part)
 
 
-def _first(error: ValidationError, raw: Any) -> BadInput:
-    """The first error, but an unknown key before all: it is often the cause of the others (a misspelled
-    name)."""
-    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")[0]
+def _told(found: ErrorDetails, raw: Any) -> BadInput:
     place = _place(found["loc"], raw, found["type"])
     context = found.get("ctx", {})
     if found["type"] == "wrong":

@@ -491,3 +491,20 @@ def test_words_that_move_from_one_column_to_the_next_change_the_hash() -> None:
     moved = link.model_copy(update={"actor": "a", "action": "bc"})
     empty = link.model_copy(update={"body": ""})
     assert len({link_sha256(one) for one in (link, moved, empty)}) == 3
+
+
+async def test_verifying_while_its_chain_grows_sees_one_instant(desk: Desk) -> None:
+    order_no = await desk.place()
+    growing = True
+
+    async def grow() -> None:
+        while growing:
+            await desk.note(order_no)
+
+    writers = [asyncio.create_task(grow()) for _ in range(3)]
+    try:
+        verified = [await desk.verify(order_no) for _ in range(40)]
+    finally:
+        growing = False
+        await asyncio.gather(*writers)
+    assert all(one.intact for one in verified), next(one for one in verified if not one.intact)
