@@ -71,7 +71,8 @@ def load(text: str | bytes) -> Any:
 def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
     # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
     try:
-        raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
+        words = text if isinstance(text, str) else text.decode()  # bytes as they are could be UTF-16 too
+        raw = json.loads(words, object_pairs_hook=_object, parse_constant=_NotANumber)
         return raw, list(_flaws(raw))
     except json.JSONDecodeError as error:
         raise BadInput(f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it") from None
@@ -111,7 +112,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
     """Each of those in the document."""
     if isinstance(raw, _Twice):
-        yield BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
+        yield BadInput(inside(place, raw.key), "stands twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
         yield BadInput(place or "the document", f"{raw} is not a number; write a whole number")
     parts: Iterable[tuple[str | int, Any]] = ()
@@ -120,10 +121,11 @@ def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
     elif isinstance(raw, list):
         parts = enumerate(raw)
     for key, value in parts:
-        yield from _flaws(value, _inside(place, key))
+        yield from _flaws(value, inside(place, key))
 
 
-def _inside(place: str, part: str | int) -> str:
+def inside(place: str, part: str | int) -> str:
+    """The place of a key or of a list's entry; what can't stand in one line of an error is written out."""
     if isinstance(part, int):
         return f"{place}[{part}]"
     return f"{place}.{_spoken(part)}" if place else _spoken(part)
@@ -135,7 +137,7 @@ def _told(found: ErrorDetails, raw: Any) -> BadInput:
     if found["type"] == "wrong":
         return BadInput(f"{place}.{context['at']}" if place else context["at"], context["problem"])
     if found["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        place = _inside(place, str(context["discriminator"]).strip("'"))
+        place = inside(place, str(context["discriminator"]).strip("'"))
     return BadInput(place or "the document", _problem(found))
 
 
@@ -145,13 +147,13 @@ def _place(loc: tuple[int | str, ...], raw: Any, error: str) -> str:
     place = ""
     for i, part in enumerate(loc):
         if isinstance(part, int):
-            place = _inside(place, part)
+            place = inside(place, part)
             raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
         elif isinstance(raw, dict) and part in raw:
-            place = _inside(place, part)
+            place = inside(place, part)
             raw = raw[part]
         elif error == "missing" and i == len(loc) - 1:
-            place = _inside(place, part)
+            place = inside(place, part)
     return place
 
 

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from runtime.seed import CatalogFile
 from typer.testing import CliRunner
 
 from runtime.cli import app
 from runtime.cli_base import plain, yuan
-from runtime.seed import CatalogFile
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -113,11 +113,11 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ('{"buyer_id": 1, "buyer_id": 2}', "the key 'buyer_id' stands twice in one object: keep one of them"),
-            ('{"buyer_id": NaN}', "NaN is not JSON: write a number"),
-            ("{", "not JSON at line 1, column 2: Expecting property name enclosed in double quotes"),
+            ('{"buyer_id": 1, "buyer_id": 2}', "buyer_id: stands twice in one object; keep one of the two"),
+            ('{"buyer_id": NaN}', "buyer_id: NaN is not a number; write a whole number"),
+            ("{", "line 1 column 2: is not JSON (Expecting property name enclosed in double quotes); mend it"),
             ("[]", "must be an object"),
-            ("[" * 100_000, "nested too deeply"),
+            ("[" * 100_000, "the document: is nested too deeply; write it as the form says"),
             (b"\xff", "byte 0 is not UTF-8: save the file as UTF-8"),
             (" " * 1_000_001, "larger than 1,000,000 bytes: that is no document of ours"),
         ],
