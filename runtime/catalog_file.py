@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from domain.base import Document
-from domain.freight import FreightRates
+from domain.freight import FreightRates, FreightTemplate
 from domain.product import DeliveryMode, Name, Product
 from domain.split_model import Warehouse
 from domain.stock import StockPolicy
@@ -69,6 +69,12 @@ class CatalogFile(Document):
             freight={row.merchant: row.freight for row in self.merchants},
         )
 
+    @property
+    def freight(self) -> list[FreightTemplate]:
+        """All merchants' templates."""
+        rates = [(row.merchant, rates) for row in self.merchants for rates in row.freight]
+        return [FreightTemplate(merchant=merchant, **own.model_dump()) for merchant, own in rates]
+
 
 def read_catalog(text: str | bytes) -> CatalogFile:
     """A file that agrees with itself. Raises `BadDocument`, which names every bad row with its place and remedy."""
@@ -103,9 +109,7 @@ def _twice(place: str, key: str, names: Iterable[tuple[Any, ...]]) -> Iterator[B
                 yield BadInput(f"{place}[{position}].{key}", f"stands at {place}[{first}] already; keep one of the two")
 
 
-def _homes(
-    rows: Rows, merchants: Rows, sites: Rows
-) -> Iterator[BadInput]:
+def _homes(rows: Rows, merchants: Rows, sites: Rows) -> Iterator[BadInput]:
     """A merchant without warehouses in this file may have them elsewhere."""
     own: dict[str, list[str]] = {}
     for site in sites:

@@ -44,8 +44,7 @@ def _fields(on_sale: OnSale) -> dict[str, str]:
         "price": base.yuan(product.price_fen),
         "merchant": f"{product.merchant} ({on_sale.policy})",
         "category": product.category or "",
-        "delivery": product.delivery_mode
-        + (f", presale, ships from {product.ships_from}" if product.ships_from else ""),
+        "delivery": product.delivery_mode + presale,
         "handling": f"{product.handling}, {product.weight_g} g, {product.volume_cm3} cm³",
         "home": on_sale.home or "",
         "limited": "yes" if on_sale.limited else "",
