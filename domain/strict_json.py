@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -22,51 +22,57 @@ class BadInput(ValueError):
         self.problem = problem
 
 
-class BadRows(ValueError):
-    """What is wrong in a document of rows: the first problem of each bad row, in the document's order."""
+class BadDocument(ValueError):
+    """All that is wrong with a document, in its order."""
 
-    def __init__(self, problems: list[BadInput]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
+    def __init__(self, problems: Iterable[BadInput]) -> None:
+        self.problems = sorted({each.place: each for each in problems}.values(), key=_position)
+        super().__init__("\n".join(str(each) for each in self.problems))
 
 
 def read_document(model: type[D], text: str | bytes) -> D:
     """Check a JSON text against a model. NaN, duplicate keys and booleans as numbers are refused."""
-    raw, flaws = _load(text)
-    if flaws:
-        raise flaws[0]
+    raw = load(text)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise _problems(error, raw)[0] from None
+        # An unknown key before all: it is often the cause of the others (a misspelled name).
+        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        raise _told(found[0], raw) from None
 
 
-def read_rows(model: type[D], text: str | bytes) -> D:
-    """The same for a document that is a list of rows: BadRows tells of every row that is wrong, so that they are
-    mended at once. A text that is no JSON is one BadInput."""
-    raw, flaws = _load(text)
+def read_whole_document(model: type[D], text: str | bytes, check: Callable[[Any], Iterable[BadInput]]) -> D:
+    """The same for a document of many rows: all that is wrong is told at once, in a `BadDocument`.
+
+    `check` is given the plain JSON, which may be anything, and names what the model can't."""
     try:
-        found = model.model_validate_json(text)
-        if not flaws:
-            return found
+        raw, flaws = _load(text)
+    except BadInput as wrong:
+        raise BadDocument([wrong]) from None
+    problems = [*check(raw), *flaws]
+    try:
+        document = model.model_validate_json(text)
     except ValidationError as error:
-        flaws += _problems(error, raw)
-    by_row: dict[str, BadInput] = {}
-    for problem in flaws:
-        by_row.setdefault(problem.place.partition("]")[0], problem)
-    raise BadRows(sorted(by_row.values(), key=_row))
+        # The flaws last: of two problems at one place the last is told, and these are the causes.
+        problems = [*(_told(found, raw) for found in error.errors(include_url=False)), *problems]
+    if problems:
+        raise BadDocument(problems)
+    return document
 
 
-def _row(problem: BadInput) -> int:
-    index = re.search(r"\[(\d+)\]", problem.place)
-    return int(index[1]) if index else -1
+def load(text: str | bytes) -> Any:
+    """JSON that says one thing only, as plain objects. Raises `BadInput`."""
+    raw, flaws = _load(text)
+    for flaw in flaws:
+        raise flaw
+    return raw
 
 
 def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
-    """What it holds, and what in it JSON allows and we don't."""
     # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
     try:
-        raw = json.loads(text, object_pairs_hook=_object, parse_constant=_NotANumber)
+        words = text if isinstance(text, str) else text.decode()  # bytes as they are could be UTF-16 too
+        raw = json.loads(words, object_pairs_hook=_object, parse_constant=_NotANumber)
         return raw, list(_flaws(raw))
     except json.JSONDecodeError as error:
         raise BadInput(f"line {error.lineno} column {error.colno}", f"is not JSON ({error.msg}); mend it") from None
@@ -76,6 +82,11 @@ def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
         raise BadInput("the document", "is nested too deeply; write it as the form says") from None
     except ValueError:
         raise BadInput("the document", "holds a number of thousands of digits; shorten it") from None
+
+
+def _position(problem: BadInput) -> list[tuple[int, str]]:
+    """products[10] stands after products[9]."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", problem.place)]
 
 
 class _NotANumber(str):
@@ -99,8 +110,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
+    """Each of those in the document."""
     if isinstance(raw, _Twice):
-        yield BadInput(_inside(place, raw.key), "stands twice in one object; keep one of the two")
+        yield BadInput(inside(place, raw.key), "stands twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
         yield BadInput(place or "the document", f"{raw} is not a number; write a whole number")
     parts: Iterable[tuple[str | int, Any]] = ()
@@ -109,28 +121,23 @@ def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
     elif isinstance(raw, list):
         parts = enumerate(raw)
     for key, value in parts:
-        yield from _flaws(value, _inside(place, key))
+        yield from _flaws(value, inside(place, key))
 
 
-def _inside(place: str, part: str | int) -> str:
+def inside(place: str, part: str | int) -> str:
+    """The place of a key or of a list's entry; what can't stand in one line of an error is written out."""
     if isinstance(part, int):
         return f"{place}[{part}]"
     return f"{place}.{_spoken(part)}" if place else _spoken(part)
 
 
-def _problems(error: ValidationError, raw: Any) -> list[BadInput]:
-    """Unknown keys before all: they are often the cause of the others (a misspelled name)."""
-    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    return [_said(each, raw) for each in found]
-
-
-def _said(found: ErrorDetails, raw: Any) -> BadInput:
+def _told(found: ErrorDetails, raw: Any) -> BadInput:
     place = _place(found["loc"], raw, found["type"])
     context = found.get("ctx", {})
     if found["type"] == "wrong":
         return BadInput(f"{place}.{context['at']}" if place else context["at"], context["problem"])
     if found["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        place = _inside(place, str(context["discriminator"]).strip("'"))
+        place = inside(place, str(context["discriminator"]).strip("'"))
     return BadInput(place or "the document", _problem(found))
 
 
@@ -140,13 +147,13 @@ def _place(loc: tuple[int | str, ...], raw: Any, error: str) -> str:
     place = ""
     for i, part in enumerate(loc):
         if isinstance(part, int):
-            place = _inside(place, part)
+            place = inside(place, part)
             raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
         elif isinstance(raw, dict) and part in raw:
-            place = _inside(place, part)
+            place = inside(place, part)
             raw = raw[part]
         elif error == "missing" and i == len(loc) - 1:
-            place = _inside(place, part)
+            place = inside(place, part)
     return place
 
 

@@ -3,15 +3,15 @@
 The acts' bodies are those of `domain.acts` without the actor: who acts is in the token.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
 from fastapi import Request
 from pydantic import Field, ValidationError
 
 from domain.base import Document
+from domain.strict_json import BadInput, load
 from gateway.context import TheGateway
 from gateway.limits import read_body
 from gateway.problems import MALFORMED, NOT_JSON, Problem, Wrong, invalid, place_of
@@ -66,24 +66,11 @@ def body(model: type[Model], *, optional: bool = False) -> Callable[[Request, Th
 def parsed(model: type[Model], raw: bytes) -> Model:
     """Strict JSON as a model, or the problem with each place that is wrong."""
     try:
-        json.loads(raw.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        load(raw)
+    except BadInput as error:
         raise Problem(MALFORMED, f"the body is no strict JSON: {error}") from None
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise invalid([Wrong(place=place_of(one["loc"]), problem=one["msg"]) for one in found]) from None
-
-
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key[:40]!r} stands twice")
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

@@ -5,7 +5,18 @@ from typing import NoReturn
 
 import typer
 
-from runtime import cli_acts, cli_goods, cli_lists, cli_place, cli_promotions, cli_quote, cli_risk, cli_show, cli_token
+from runtime import (
+    cli_acts,
+    cli_goods,
+    cli_lists,
+    cli_place,
+    cli_promotions,
+    cli_quote,
+    cli_risk,
+    cli_show,
+    cli_token,
+    cli_verify,
+)
 from runtime.cli_base import say_fault
 
 INTERRUPTED = 130
@@ -14,7 +25,7 @@ INTERRUPTED = 130
 EPILOG = r"""
 **A first order**, with `make up` running in another terminal:
 
-python starter.py seed examples/catalog.json\
+python starter.py load-catalog examples/catalog.json\
 python starter.py place examples/two-merchants.json\
 python starter.py pay ORDER_NO\
 python starter.py show ORDER_NO\
@@ -38,7 +49,7 @@ app = typer.Typer(
 
 GOODS, STORY, ELSE, LOOK, OPERATE = "Goods", "The story", "Where it may end otherwise", "Look", "Operate"
 
-app.command(rich_help_panel=GOODS)(cli_goods.seed)
+app.command("load-catalog", rich_help_panel=GOODS)(cli_goods.load_catalog)
 app.add_typer(cli_goods.product, name="product", rich_help_panel=GOODS)
 app.add_typer(cli_goods.stock, name="stock", rich_help_panel=GOODS)
 app.command(rich_help_panel=GOODS)(cli_promotions.load_promotions)
@@ -61,6 +72,7 @@ app.command(rich_help_panel=ELSE)(cli_acts.cancel)
 app.command("decide-risk", rich_help_panel=ELSE)(cli_acts.decide_risk)
 app.command(rich_help_panel=LOOK)(cli_show.show)
 app.command("list", rich_help_panel=LOOK)(cli_lists.list_)
+app.command(rich_help_panel=LOOK)(cli_verify.verify)
 app.add_typer(cli_risk.app, name="risk", rich_help_panel=OPERATE)
 app.command(rich_help_panel=OPERATE)(cli_token.token)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.strict_json import BadInput, BadRows
+from domain.strict_json import BadDocument
 from runtime import cli_base as base
 from runtime.cli_input import made, moment, read_bytes
 from runtime.cli_tables import Column, print_table
@@ -214,9 +214,7 @@ def _read(file: str) -> "list[Promotion]":
     name = "stdin" if file == "-" else file
     try:
         return read_promotions(read_bytes(file))
-    except BadInput as wrong:
-        raise base.Fault(f"{name}: {wrong}", base.BAD_INPUT) from None
-    except BadRows as wrong:
+    except BadDocument as wrong:
         raise _rows_fault([f"{name}: {problem}" for problem in wrong.problems], base.BAD_INPUT) from None
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from domain.base import Document
 from domain.promotion import Promotion, wrong
-from domain.strict_json import read_rows
+from domain.strict_json import read_whole_document
 
 MAX_PROMOTIONS = 1_000
 
@@ -30,5 +30,5 @@ class PromotionsFile(Document):
 
 
 def read_promotions(raw: bytes) -> list[Promotion]:
-    """The promotions of a file; BadInput or BadRows when it is wrong."""
-    return read_rows(PromotionsFile, raw.removeprefix(codecs.BOM_UTF8)).promotions
+    """The promotions of a file; `BadDocument` when it is wrong."""
+    return read_whole_document(PromotionsFile, raw.removeprefix(codecs.BOM_UTF8), lambda _: ()).promotions

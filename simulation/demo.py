@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from runtime.catalog_file import read_catalog
 from runtime.embedded import ServerFailed
-from runtime.seed import CatalogFile, seed
+from runtime.load_catalog import load_catalog
 from runtime.settings import Settings, load_without_servers
 from runtime.temporal import connect
 from runtime.up import SetupError, Stack
@@ -93,7 +94,7 @@ async def _perform(stack: Stack, console: Console) -> bool:
     parties = Parties(stack.settings)
     seed_of_run = int(time.time()) % 1_000_000 * 100_000
     async with open_engine(stack.settings) as engine:
-        await seed(engine, CatalogFile.model_validate_json((EXAMPLES / "catalog.json").read_text()).products)
+        await load_catalog(engine, read_catalog((EXAMPLES / "catalog.json").read_bytes()), "demo")
         await parties.bad_days()
         acts = [Act(title) for title in STORIES]
         scenes = [

@@ -39,6 +39,14 @@ class Changes:
     freight: Mapping[str, Sequence[FreightRates]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The versions on sale from now on, and those of them that are new, by SKU."""
+
+    on_sale: Mapping[str, int]
+    changed: dict[str, int]
+
+
 class ProductVersion(Message):
     """One entry of a product's history."""
 
@@ -91,7 +99,8 @@ class PostgresCatalog:
     async def put(self, product: Product, *, home: str | None = None, limited: bool = False, author: str = "") -> int:
         """Put a product on sale, or change it; the version on sale from now on. What is as it was stays that version:
         asked again it changes nothing."""
-        return (await self.change(Changes([Listing(product, home, limited)]), author))[product.sku]
+        done = await self.change(Changes([Listing(product, home, limited)]), author)
+        return done.on_sale[product.sku]
 
     async def set_policy(self, merchant: str, policy: StockPolicy) -> None:
         """When orders take this merchant's pieces. Orders placed before keep theirs."""
@@ -104,8 +113,8 @@ class PostgresCatalog:
             rates.setdefault(template.merchant, []).append(template)
         await self.change(Changes(freight=rates))
 
-    async def change(self, changes: Changes, author: str = "") -> dict[str, int]:
-        """All of it, or nothing; the versions on sale from now on, by SKU."""
+    async def change(self, changes: Changes, author: str = "") -> Changed:
+        """All of it, or nothing."""
         async with self._engine.begin() as db:
             await db.execute(select(func.pg_advisory_xact_lock(_ONE_WRITER)))
             await _set_policies(db, changes.policies)
@@ -133,7 +142,7 @@ def _version(row: Row[Any]) -> ProductVersion:
     return ProductVersion(version=row.version, product=product, digest=row.digest, author=row.author, at=row.at)
 
 
-async def _put(db: AsyncConnection, listings: Sequence[Listing], author: str) -> dict[str, int]:
+async def _put(db: AsyncConnection, listings: Sequence[Listing], author: str) -> Changed:
     skus = {listing.product.sku for listing in listings}
     before = {row.sku: row for row in await db.execute(select(products).where(products.c.sku.in_(skus)))}
     new_versions, rows = [], []
@@ -154,7 +163,7 @@ async def _put(db: AsyncConnection, listings: Sequence[Listing], author: str) ->
         changed = {column.name: change.excluded[column.name] for column in products.columns if column.name in rows[0]}
         upsert = change.on_conflict_do_update(index_elements=["sku"], set_={**changed, "changed_at": func.now()})
         await db.execute(upsert, rows)
-    return on_sale
+    return Changed(on_sale, {row["sku"]: row["version"] for row in new_versions})
 
 
 def _version_row(product: Product, version: int, author: str) -> dict[str, Any]:

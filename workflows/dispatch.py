@@ -47,9 +47,7 @@ class Dispatch:
     async def _within_date(self, day: date, moved_on: Callable[[], bool]) -> bool:
         """Whether something has happened before the date."""
         left = datetime.combine(day, time(), UTC) - workflow.now()
-        return await within(
-            left, lambda: moved_on() or self.ships_from != day, f"presale: until it ships from {day}"
-        )
+        return await within(left, lambda: moved_on() or self.ships_from != day, f"presale: until it ships from {day}")
 
     async def until_goods_are_there(self, moved_on: Callable[[], bool]) -> bool:
         """Of a back-order, until the promised date; False when they did not come by then."""

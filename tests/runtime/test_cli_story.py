@@ -88,7 +88,7 @@ async def starter() -> AsyncIterator[Starter]:
         )
         async with Stack(settings):
             typed = Starter(Path(folder))
-            await typed.done("seed", "examples/catalog.json")
+            await typed.done("load-catalog", "examples/catalog.json")
             yield typed
 
 
