@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from runtime import cli_acts, cli_goods, cli_lists, cli_place, cli_quote, cli_risk, cli_show, cli_token
+from runtime import cli_acts, cli_goods, cli_lists, cli_place, cli_quote, cli_risk, cli_show, cli_stock, cli_token
 from runtime.cli_base import say_fault
 
 INTERRUPTED = 130
@@ -40,7 +40,7 @@ GOODS, STORY, ELSE, LOOK, OPERATE = "Goods", "The story", "Where it may end othe
 
 app.command(rich_help_panel=GOODS)(cli_goods.seed)
 app.add_typer(cli_goods.product, name="product", rich_help_panel=GOODS)
-app.add_typer(cli_goods.stock, name="stock", rich_help_panel=GOODS)
+app.add_typer(cli_stock.app, name="stock", rich_help_panel=GOODS)
 app.command(rich_help_panel=GOODS)(cli_quote.quote)
 for command in (
     cli_place.place,

@@ -1,4 +1,4 @@
-"""What there is to sell: `starter.py seed`, `product put`, `stock receive`."""
+"""What is on sale: `starter.py seed`, `product put`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +8,9 @@ from runtime import cli_base as base
 from runtime.cli_input import made, read_document
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from runtime.seed import Seeded
 
 product = typer.Typer(no_args_is_help=True, help="Put single products on sale, or change them.")
-stock = typer.Typer(no_args_is_help=True, help="Say how many pieces there are to sell.")
 
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product's id, as carts name it.")]
 
@@ -60,28 +57,3 @@ def put(
     typer.echo(
         f"{sku} is on sale at {base.yuan(price_fen)}; pieces to sell: {base.again('stock', 'receive', sku, '10')}"
     )
-
-
-@stock.command()
-def receive(
-    sku: Sku,
-    pieces: Annotated[int, typer.Argument(metavar="PIECES", min=1, max=100_000_000, help="How many more.")],
-    as_json: base.AsJson = False,
-) -> None:
-    """There are more pieces to sell."""
-
-    async def work(engine: "AsyncEngine") -> dict[str, int]:
-        from store.catalog import PostgresCatalog
-        from store.stock import PostgresStock
-
-        if sku not in await PostgresCatalog(engine).products([sku]):
-            raise base.Fault(f"there is no product {sku}: `product put` it first", base.REFUSED)
-        ledger = PostgresStock(engine)
-        await ledger.receive(sku, pieces)
-        return (await ledger.levels([sku]))[sku]
-
-    level = base.with_engine(work)
-    if as_json:
-        base.say_json({"sku": sku, **level})
-        return
-    typer.echo(f"{sku}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in level.items()))

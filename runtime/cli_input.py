@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read_document(model: type[Model], file: str) -> Model:
     """A JSON file (`-`: the standard input) as a document."""
-    raw = _read(file)
+    raw = read_file(file)
     return parse_document(model, raw, "stdin" if file == "-" else file)
 
 
@@ -62,7 +62,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{place}: {reason}{more}" if place else f"{reason}{more}"
 
 
-def _read(file: str) -> bytes:
+def read_file(file: str) -> bytes:
+    """The bytes of a file (`-`: the standard input)."""
     try:
         if file == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)

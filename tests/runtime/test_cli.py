@@ -72,7 +72,7 @@ class TestHelp:
         said = CliRunner().invoke(app, ["--help"]).output
         assert "examples/catalog.json" in said and "Exit codes" in said
 
-    @pytest.mark.parametrize("command", [*STORY, "token", "product put", "stock receive", "risk block"])
+    @pytest.mark.parametrize("command", [*STORY, "token", "product put", "stock receive", "stock import", "risk block"])
     def test_every_command_has_its_own_and_json(self, command: str) -> None:
         ran = CliRunner().invoke(app, [*command.split(), "--help"])
         assert ran.exit_code == 0 and "--json" in ran.output
