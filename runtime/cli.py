@@ -14,6 +14,7 @@ from runtime import (
     cli_quote,
     cli_risk,
     cli_show,
+    cli_stock,
     cli_token,
     cli_verify,
 )
@@ -51,7 +52,7 @@ GOODS, STORY, ELSE, LOOK, OPERATE = "Goods", "The story", "Where it may end othe
 
 app.command("load-catalog", rich_help_panel=GOODS)(cli_goods.load_catalog)
 app.add_typer(cli_goods.product, name="product", rich_help_panel=GOODS)
-app.add_typer(cli_goods.stock, name="stock", rich_help_panel=GOODS)
+app.add_typer(cli_stock.app, name="stock", rich_help_panel=GOODS)
 app.command(rich_help_panel=GOODS)(cli_promotions.load_promotions)
 app.add_typer(cli_promotions.promotion, name="promotion", rich_help_panel=GOODS)
 app.add_typer(cli_promotions.coupon, name="coupon", rich_help_panel=GOODS)

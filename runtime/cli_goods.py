@@ -1,4 +1,4 @@
-"""What there is to sell: `starter.py load-catalog`, `product put`, `product show`, `stock receive`."""
+"""What is on sale: `starter.py load-catalog`, `product put`, `product show`."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +11,10 @@ from runtime import cli_base as base
 from runtime.cli_input import made, read_bytes
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from runtime.catalog_file import CatalogFile
     from runtime.load_catalog import Loaded
 
 product = typer.Typer(no_args_is_help=True, help="Put single products on sale, change them, see their versions.")
-stock = typer.Typer(no_args_is_help=True, help="Say how many pieces there are to sell.")
 
 Sku = Annotated[str, typer.Argument(metavar="SKU", help="The product's id, as carts name it.")]
 Author = Annotated[str, typer.Option(help="Who changes it, for the product's history.")]
@@ -113,28 +110,3 @@ def show(sku: Sku, as_json: base.AsJson = False) -> None:
     from runtime.cli_product import show_product
 
     show_product(sku, as_json)
-
-
-@stock.command()
-def receive(
-    sku: Sku,
-    pieces: Annotated[int, typer.Argument(metavar="PIECES", min=1, max=100_000_000, help="How many more.")],
-    as_json: base.AsJson = False,
-) -> None:
-    """There are more pieces to sell."""
-
-    async def work(engine: "AsyncEngine") -> dict[str, int]:
-        from store.catalog import PostgresCatalog
-        from store.stock import PostgresStock
-
-        if sku not in await PostgresCatalog(engine).on_sale([sku]):
-            raise base.Fault(f"there is no product {sku}: `product put` it first", base.REFUSED)
-        ledger = PostgresStock(engine)
-        await ledger.receive(sku, pieces)
-        return (await ledger.levels([sku]))[sku]
-
-    level = base.with_engine(work)
-    if as_json:
-        base.say_json({"sku": sku, **level})
-        return
-    typer.echo(f"{sku}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in level.items()))

@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 Row = Mapping[str, Any]
 
+# One message to the server.
+_BEGIN = "BEGIN; " + "; ".join(f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin"))
+
 
 class Connection(Protocol):
     """What we use of asyncpg's. Its errors carry a `sqlstate`."""
@@ -26,12 +29,12 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
-    """One transaction. Its plans use indexes only: they are kept, and the table that one was made for when it was
-    empty may hold millions of rows before anybody analyses it."""
+    """One transaction, whose plans look each row up by its index. Plans are kept, and the table that one was made
+    for when it was empty may hold millions of rows before anybody analyses it."""
     async with engine.begin() as db:
         connection = cast(Connection, (await db.get_raw_connection()).driver_connection)
         try:
-            await connection.execute("BEGIN; SET LOCAL enable_seqscan = off")
+            await connection.execute(_BEGIN)
             yield connection
             await connection.execute("COMMIT")
         except BaseException:

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, StockOf
 from domain.stock import MAIN_CHANNEL
-from store import stock_endings, stock_reserve
+from store import stock_endings
 from store.batcher import MOST_AT_ONCE, MOST_WAITING, Batcher
 from store.stock_changes import Change, change_stock
+from store.stock_reserve import Reserving
 from store.tables import stock
 
 
@@ -23,9 +24,7 @@ class PostgresStock:
     ) -> None:
         self._engine = engine
         limits = {"most_at_once": most_at_once, "most_waiting": most_waiting}
-        self._reserve = Batcher[ReserveStock, Reserved](
-            "reserve stock", partial(stock_reserve.reserve, engine), **limits
-        )
+        self._reserve = Batcher[ReserveStock, Reserved]("reserve stock", Reserving(engine), **limits)
         self._release = Batcher[StockOf, Moved]("release stock", partial(stock_endings.release, engine), **limits)
         self._deduct = Batcher[StockOf, Deducted]("deduct stock", partial(stock_endings.deduct, engine), **limits)
         self._restock = Batcher[Restock, Moved]("restock", partial(stock_endings.restock, engine), **limits)

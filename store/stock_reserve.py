@@ -9,11 +9,12 @@ Locks are taken in one order everywhere: the orders by number, the limits by SKU
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Reserved, ReserveStock
-from store.raw import Connection, autocommit, is_constraint, transaction
+from store.raw import Connection, Row, autocommit, is_constraint, transaction
 from store.stock_grant import GRANTED, Counted, Limit, Shelf, is_taken
 
 # A row of `l` per line. What is wanted of a counter is added up, since an UPDATE changes a row once.
@@ -26,19 +27,22 @@ _LINES = """
     SELECT sku, channel, coalesce(sum(quantity) FILTER (WHERE taken), 0) AS pieces FROM l GROUP BY sku, channel
   )"""
 
-# The outer join meets no row where no stock was moved, and its NULL is refused: nothing is held of nothing.
+# Where a counter was not moved (nobody has received the SKU), the lines' SKU is NULL, and that is refused: nothing is
+# held of nothing.
 _WRITE = """
   moved AS (
     UPDATE stock s SET available = s.available - w.pieces, reserved = s.reserved + w.pieces
     FROM wanted w {only} WHERE s.sku = w.sku AND s.channel = w.channel
-    RETURNING s.sku, s.channel
+    RETURNING 1
   ),
   held AS (
     INSERT INTO stock_reservations (order_no, line_no, sku, channel, quantity, policy, state)
-    SELECT l.order_no, l.line_no, m.sku, m.channel, l.quantity,
-      CASE WHEN l.taken THEN 'RESERVE_ON_PLACEMENT' ELSE 'DEDUCT_ON_PAYMENT' END,
-      CASE WHEN l.taken THEN 'RESERVED' ELSE 'PROMISED' END
-    FROM l LEFT JOIN moved m USING (sku, channel)
+    SELECT order_no, line_no,
+      CASE WHEN (SELECT count(*) FROM moved) = (SELECT count(*) FROM wanted) THEN sku END,
+      channel, quantity,
+      CASE WHEN taken THEN 'RESERVE_ON_PLACEMENT' ELSE 'DEDUCT_ON_PAYMENT' END,
+      CASE WHEN taken THEN 'RESERVED' ELSE 'PROMISED' END
+    FROM l
   )
   INSERT INTO stock_entries (sku, channel, kind, available, reserved, gone, order_nos, pieces)
   SELECT sku, channel, 'reserve', -sum(quantity), sum(quantity), 0, array_agg(order_no), array_agg(quantity)
@@ -62,29 +66,34 @@ WITH {_LINES},
   {_WRITE.format(only="JOIN locked USING (sku, channel)")}
 """
 
-_CLAIM = """
-INSERT INTO stock_operations (order_no, buyer_id, placed_at)
-SELECT order_no, buyer_id, coalesce(placed_at, now())
-FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS o(order_no, buyer_id, placed_at)
-ORDER BY order_no
-ON CONFLICT DO NOTHING
-RETURNING order_no
+# One look, in this order: the orders that are new, the limits (one holds in all channels: its row is where the
+# placements of a SKU meet), the stock. Each waits for the one before by asking for its count.
+_LOOK = """
+WITH claimed AS (
+    INSERT INTO stock_operations (order_no, buyer_id, placed_at)
+    SELECT order_no, buyer_id, coalesce(placed_at, now())
+    FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS o(order_no, buyer_id, placed_at)
+    ORDER BY order_no
+    ON CONFLICT DO NOTHING
+    RETURNING order_no
+  ),
+  limits AS MATERIALIZED (
+    SELECT sku, pieces, window_s FROM unnest($4::text[]) AS asked(sku) JOIN purchase_limits p USING (sku)
+    WHERE (SELECT count(*) FROM claimed) >= 0 ORDER BY sku FOR UPDATE OF p
+  ),
+  counters AS MATERIALIZED (
+    SELECT sku, channel, available FROM unnest($5::text[], $6::text[]) AS asked(sku, channel)
+    JOIN stock s USING (sku, channel)
+    WHERE (SELECT count(*) FROM limits) >= 0 ORDER BY sku, channel FOR UPDATE OF s
+  )
+SELECT order_no, NULL AS sku, NULL AS channel, NULL::bigint AS pieces, NULL::bigint AS window_s FROM claimed
+UNION ALL SELECT NULL, sku, NULL, pieces, window_s FROM limits
+UNION ALL SELECT NULL, sku, channel, available, NULL FROM counters
 """
 
 _KNOWN = """
 SELECT order_no, outcome, refusal::text
 FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_operations USING (order_no)
-"""
-
-# A limit holds in all channels: its own row is where the placements of a SKU meet.
-_LIMITS = """
-SELECT sku, pieces, window_s FROM unnest($1::text[]) AS asked(sku) JOIN purchase_limits p USING (sku)
-ORDER BY sku FOR UPDATE OF p
-"""
-
-_STOCK = """
-SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
-JOIN stock s USING (sku, channel) ORDER BY sku, channel FOR UPDATE OF s
 """
 
 _BOUGHT = """
@@ -107,37 +116,52 @@ FROM unnest($1::bigint[], $2::text[]) AS refused(order_no, answer) WHERE o.order
 
 Orders = Mapping[int, ReserveStock]
 
-
-async def reserve(engine: AsyncEngine, requests: Sequence[ReserveStock]) -> list[Reserved]:
-    """Answers in the order of the requests. The first request of an order is the one that counts."""
-    orders: dict[int, ReserveStock] = {}
-    for request in requests:
-        orders.setdefault(int(request.order_no), request)
-    if await _all_at_once(engine, orders):
-        return [GRANTED] * len(requests)
-    async with transaction(engine) as db:
-        answers = await with_care(db, orders)
-    return [answers[int(request.order_no)] for request in requests]
+CAREFUL_S = 1.0
 
 
-async def _all_at_once(engine: AsyncEngine, orders: Orders) -> bool:
-    async with autocommit(engine) as db:
-        try:
-            await db.execute(_ALL_AT_ONCE, *_lines(orders.values()), *_heads(orders))
-        except Exception as refused:
-            if not is_constraint(refused):
-                raise
+class Reserving:
+    """A batch in one transaction: all at once if that may do, with care if not."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._careful_until = 0.0
+
+    async def __call__(self, requests: Sequence[ReserveStock]) -> list[Reserved]:
+        """Answers in the order of the requests. The first request of an order is the one that counts."""
+        orders: dict[int, ReserveStock] = {}
+        for request in requests:
+            orders.setdefault(int(request.order_no), request)
+        if await self._all_at_once(orders):
+            return [GRANTED] * len(requests)
+        async with transaction(self._engine) as db:
+            answers = await with_care(db, orders)
+        return [answers[int(request.order_no)] for request in requests]
+
+    async def _all_at_once(self, orders: Orders) -> bool:
+        """Whether all of it fitted. What did not fit now will hardly fit in the next moment, so that is not tried."""
+        if monotonic() < self._careful_until:
             return False
-    return True
+        async with autocommit(self._engine) as db:
+            try:
+                await db.execute(_ALL_AT_ONCE, *_lines(orders.values()), *_heads(orders))
+            except Exception as refused:
+                if not is_constraint(refused):
+                    raise
+                self._careful_until = monotonic() + CAREFUL_S
+                return False
+        return True
 
 
 async def with_care(db: Connection, orders: Orders) -> dict[int, Reserved]:
-    """Within a transaction: look up the keys first, then lock the stock, and grant in the order of arrival."""
-    claimed = {row["order_no"] for row in await db.fetch(_CLAIM, *_heads(orders))}
+    """Within a transaction: the keys first, then the locked stock, and grant in the order of arrival."""
+    counters: list[Counted] = sorted({(line.sku, order.channel) for order in orders.values() for line in order.lines})
+    skus, channels = [sku for sku, _ in counters], [channel for _, channel in counters]
+    rows = await db.fetch(_LOOK, *_heads(orders), sorted(set(skus)), skus, channels)
+    claimed = {row["order_no"] for row in rows if row["order_no"] is not None}
     answers = await _first_answers(db, [order_no for order_no in orders if order_no not in claimed])
     new = {order_no: request for order_no, request in orders.items() if order_no in claimed}
     if new:
-        shelf = await _look(db, new)
+        shelf = await _shelf(db, new, rows)
         fresh = {order_no: shelf.ask(request) for order_no, request in new.items()}
         await _write(db, new, fresh)
         answers |= fresh
@@ -151,15 +175,9 @@ async def _first_answers(db: Connection, order_nos: Sequence[int]) -> dict[int, 
     return {row["order_no"]: told.get(row["outcome"]) or Reserved.model_validate_json(row["refusal"]) for row in rows}
 
 
-async def _look(db: Connection, orders: Orders) -> Shelf:
-    """Lock the limits and the stock, and read what counts for them."""
-    counters: list[Counted] = sorted({(line.sku, order.channel) for order in orders.values() for line in order.lines})
-    limits = {
-        row["sku"]: Limit(row["pieces"], row["window_s"])
-        for row in await db.fetch(_LIMITS, sorted({sku for sku, _ in counters}))
-    }
-    rows = await db.fetch(_STOCK, [sku for sku, _ in counters], [channel for _, channel in counters])
-    available = {(row["sku"], row["channel"]): row["available"] for row in rows}
+async def _shelf(db: Connection, orders: Orders, rows: Sequence[Row]) -> Shelf:
+    limits = {row["sku"]: Limit(row["pieces"], row["window_s"]) for row in rows if row["window_s"] is not None}
+    available = {(row["sku"], row["channel"]): row["pieces"] for row in rows if row["channel"] is not None}
     return Shelf(available, limits, await _bought(db, orders, limits) if limits else {})
 
 

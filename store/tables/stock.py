@@ -61,6 +61,12 @@ stock_operations = Table(
     CheckConstraint("(outcome = 'REFUSED') = (refusal IS NOT NULL)", name="refusal"),
     postgresql_with=_CHANGES,
 )
+# What may still hold something: few rows among many, and what an audit looks through.
+Index(
+    "stock_operations_open_idx",
+    stock_operations.c.placed_at,
+    postgresql_where=sql("outcome = 'TAKEN' AND released_pieces IS NULL AND deducted IS NULL"),
+)
 # For the purchase limits; 0 names nobody.
 Index("stock_operations_buyer_id_idx", stock_operations.c.buyer_id, postgresql_where=sql("buyer_id <> 0"))
 
@@ -84,13 +90,6 @@ stock_reservations = Table(
     CheckConstraint("restocked = 0 OR state = 'DEDUCTED'", name="restocked_after_deducted"),
     postgresql_with=_CHANGES,
 )
-# What has not ended: few rows among many, and what an audit looks through.
-Index(
-    "stock_reservations_open_idx",
-    stock_reservations.c.order_no,
-    postgresql_where=sql("state IN ('RESERVED', 'PROMISED')"),
-)
-
 stock_restocks = Table(
     "stock_restocks",
     metadata,
@@ -116,8 +115,8 @@ purchase_limits = Table(
 stock_entries = Table(
     "stock_entries",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
     text("sku"),
+    Column("id", BigInteger, Identity(always=True)),
     text("channel", null=True),
     text("warehouse", null=True),
     text("kind"),
@@ -136,7 +135,7 @@ stock_entries = Table(
     ),
     CheckConstraint("(channel IS NULL) <> (warehouse IS NULL)", name="one_ledger"),
     CheckConstraint("cardinality(order_nos) = cardinality(pieces)", name="orders_with_pieces"),
-    Index(None, "sku", "id"),
+    PrimaryKeyConstraint("sku", "id"),
 )
 Index("stock_entries_key_idx", stock_entries.c.key, unique=True, postgresql_where=sql("key IS NOT NULL"))
 

@@ -83,7 +83,16 @@ class TestHelp:
     @pytest.mark.parametrize(
         "command",
         [
-            *(*STORY, "token", "product put", "product show", "stock receive", "load-promotions", "coupon issue"),
+            *(
+                *STORY,
+                "token",
+                "product put",
+                "product show",
+                "stock receive",
+                "stock import",
+                "load-promotions",
+                "coupon issue",
+            ),
             "risk block",
         ],
     )

@@ -55,6 +55,8 @@ _OPERATIONS = (
       CONSTRAINT stock_operations_refusal_check CHECK ((outcome = 'REFUSED') = (refusal IS NOT NULL))
     ) WITH (fillfactor = 70)
     """,
+    "CREATE INDEX stock_operations_open_idx ON stock_operations (placed_at)"
+    " WHERE outcome = 'TAKEN' AND released_pieces IS NULL AND deducted IS NULL",
     "CREATE INDEX stock_operations_buyer_id_idx ON stock_operations (buyer_id) WHERE buyer_id <> 0",
     """
     CREATE TABLE stock_restocks (
@@ -99,8 +101,8 @@ _NEW = (
     """,
     """
     CREATE TABLE stock_entries (
-      id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT stock_entries_pkey PRIMARY KEY,
       sku text NOT NULL,
+      id bigint GENERATED ALWAYS AS IDENTITY,
       channel text,
       warehouse text,
       kind text NOT NULL CONSTRAINT stock_entries_kind_check CHECK (
@@ -114,11 +116,11 @@ _NEW = (
       actor text NOT NULL DEFAULT 'order',
       reason text NOT NULL DEFAULT '',
       at timestamptz NOT NULL DEFAULT now(),
+      CONSTRAINT stock_entries_pkey PRIMARY KEY (sku, id),
       CONSTRAINT stock_entries_one_ledger_check CHECK ((channel IS NULL) <> (warehouse IS NULL)),
       CONSTRAINT stock_entries_orders_with_pieces_check CHECK (cardinality(order_nos) = cardinality(pieces))
     )
     """,
-    "CREATE INDEX stock_entries_sku_id_idx ON stock_entries (sku, id)",
     "CREATE UNIQUE INDEX stock_entries_key_idx ON stock_entries (key) WHERE key IS NOT NULL",
     # What is there from before has no history: one entry each, so that the entries add up to the counters.
     """
