@@ -4,11 +4,11 @@ from datetime import date
 
 import hypothesis.strategies as st
 import pytest
-from domain.split import MOST_SUB_ORDERS, split
 from hypothesis import given
 
 from domain.order import OrderLine
 from domain.order_number import candidate, parse
+from domain.split import MOST_SUB_ORDERS, split
 
 ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)
 

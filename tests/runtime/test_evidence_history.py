@@ -20,8 +20,18 @@ QUEUE = "evidence"
 
 
 def line(line_no: int, digest: str) -> OrderLine:
-    said = {"sku": "TEA", "version": 1, "title": "Tea", "merchant": "leaf"}
-    return OrderLine(line_no=line_no, digest=digest, quantity=1, unit_price_fen=1, goods_fen=1, pay_fen=1, **said)
+    return OrderLine(
+        line_no=line_no,
+        sku="TEA",
+        version=1,
+        digest=digest,
+        title="Tea",
+        merchant="leaf",
+        quantity=1,
+        unit_price_fen=1,
+        goods_fen=1,
+        pay_fen=1,
+    )
 
 
 @activity.defn
