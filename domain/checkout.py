@@ -135,11 +135,12 @@ def _gift(gift: GivenGift, on_sale: OnSale, terms: Terms) -> OrderLine:
 def _sold(line_no: int, quantity: int, on_sale: OnSale, terms: Terms) -> OrderLine:
     """The line as it is sold, with nothing to pay yet."""
     product = on_sale.product
+    copy = TradeSnapshot.of(product) if terms.recording is Recording.EMBEDDED else None
     return OrderLine(
         line_no=line_no,
         sku=product.sku,
         version=on_sale.version,
-        digest=on_sale.digest,
+        digest=copy.digest if copy else on_sale.digest,
         title=product.title or product.sku,
         merchant=product.merchant,
         warehouse=on_sale.home,
@@ -153,7 +154,7 @@ def _sold(line_no: int, quantity: int, on_sale: OnSale, terms: Terms) -> OrderLi
         weight_g=product.weight_g,
         volume_cm3=product.volume_cm3,
         policy=on_sale.policy,
-        snapshot=TradeSnapshot.of(product) if terms.recording is Recording.EMBEDDED else None,
+        snapshot=copy,
     )
 
 

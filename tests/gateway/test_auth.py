@@ -94,6 +94,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, set[str]]] = {
     ("POST", "/orders/{order}/cancel"): ({}, {"buyer", "operator"}),
     ("POST", "/orders/{sub}/cancel"): ({}, {"buyer", "merchant", "operator"}),
     ("POST", "/orders/{order}/decide-risk"): ({"approved": True, "note": "n"}, {"operator"}),
+    ("POST", "/sub-orders/{sub}/reschedule"): ({"ships_from": "2026-12-24"}, {"merchant", "operator"}),
     ("POST", "/sub-orders/{sub}/ship"): (SHIPMENT, {"merchant"}),
     ("POST", "/sub-orders/{sub}/track"): (SCAN, {"carrier"}),
     ("POST", "/sub-orders/{sub}/deliver"): (None, {"carrier"}),

@@ -36,6 +36,7 @@ EXCLUDED = [positive_data_acceptance]
 ROLES = {
     "/orders": Role.BUYER,
     "/sub-orders": Role.MERCHANT,
+    "reschedule": Role.MERCHANT,
     "ship": Role.MERCHANT,
     "track": Role.CARRIER,
     "deliver": Role.CARRIER,

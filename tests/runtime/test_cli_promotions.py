@@ -167,8 +167,8 @@ class TestBadInput:
         assert (ran.code, ran.out) == (2, "")
         said = [line.removeprefix("error: stdin: promotions") for line in ran.err.splitlines()]
         assert [line.split(": ")[0] for line in said] == [
-            *("[0].off_fen", "[2].off_fen", "[3].percent", "[4].off_fen"),
-            "[5].level",
+            *("[0].off_fen", "[2].off_fen", "[3].percent", "[3].percent_off", "[4].off_fen", "[5].kind"),
+            "",
         ]
         assert said[0].endswith("501 off at 500 gives more than 100 %; write at most 500, or raise threshold_fen")
 

@@ -134,7 +134,7 @@ async def test_an_order_from_its_cart_to_the_review(starter: Starter) -> None:
 
     await starter.done("pay", no)
     order = await starter.until(lambda seen: len(seen["sub_orders"]) == 2, "show", no)
-    lamp, tea = (sub["sub_order_no"] for sub in order["sub_orders"])
+    tea, lamp = (sub["sub_order_no"] for sub in order["sub_orders"])
     assert order["run"]["url"].endswith(f"/namespaces/default/workflows/order%2F{no}")
     shipped = await starter.done("ship", lamp, "--carrier", "SF-Express", "--tracking-no", "SF1")
     assert shipped == {"number": lamp, "status": "SHIPPED", "refused": None}

@@ -22,15 +22,15 @@ QUEUE = "evidence"
 def line(line_no: int, digest: str) -> OrderLine:
     return OrderLine(
         line_no=line_no,
+        sku="TEA",
+        version=1,
         digest=digest,
+        title="Tea",
+        merchant="leaf",
         quantity=1,
         unit_price_fen=1,
         goods_fen=1,
         pay_fen=1,
-        sku="TEA",
-        version=1,
-        title="Tea",
-        merchant="leaf",
     )
 
 

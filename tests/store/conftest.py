@@ -3,8 +3,10 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from store.catalog import Changes, Listing
 from store.stock import PostgresStock
 from tests.store.books import Ledgers
+from tests.store.desk import CUP, TEA, Desk
 
 
 @pytest.fixture
@@ -15,3 +17,11 @@ def ledgers(engine: AsyncEngine) -> Ledgers:
 @pytest.fixture
 def stock(engine: AsyncEngine) -> PostgresStock:
     return PostgresStock(engine)
+
+
+@pytest.fixture
+async def desk(engine: AsyncEngine) -> Desk:
+    """With tea and cups on sale."""
+    desk = Desk(engine)
+    await desk.catalog.change(Changes([Listing(TEA), Listing(CUP)]))
+    return desk
