@@ -53,6 +53,7 @@ class SubOrderView(Message):
     after_sale: str
     carrier: str | None = None
     tracking_no: str | None = None
+    handed_over_at: Utc | None = None
     shipped_at: Utc | None = None
     delivered_at: Utc | None = None
     received_at: Utc | None = None

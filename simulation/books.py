@@ -25,11 +25,12 @@ _MUST_BE_EMPTY = {
     ),
     "orders whose lines do not add up": (
         "SELECT o.order_no FROM orders o JOIN order_lines l USING (order_no)"
-        " GROUP BY o.order_no HAVING sum(l.pay_fen) <> o.amount_due_fen"
+        " GROUP BY o.order_no HAVING sum(l.pay_fen) + o.shipping_fen <> o.amount_due_fen"
     ),
     "orders whose sub-orders do not add up": (
         "SELECT o.order_no FROM orders o JOIN sub_orders s USING (order_no)"
-        " GROUP BY o.order_no HAVING sum(s.pay_fen) <> o.amount_due_fen"
+        " WHERE NOT EXISTS (SELECT 1 FROM order_lines l WHERE l.order_no = o.order_no AND l.closed > 0)"
+        " GROUP BY o.order_no HAVING sum(s.pay_fen + s.shipping_fen) <> o.amount_due_fen"
     ),
     "orders that are at no ending": (
         "SELECT order_no FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED')"

@@ -14,6 +14,7 @@ from rich.table import Table
 from runtime.catalog_file import read_catalog
 from runtime.embedded import ServerFailed
 from runtime.load_catalog import load_catalog
+from runtime.promotions_file import read_promotions
 from runtime.settings import Settings, load_without_servers
 from runtime.temporal import connect
 from runtime.up import SetupError, Stack
@@ -21,6 +22,8 @@ from runtime.wiring import open_engine
 from simulation.books import imbalances
 from simulation.parties import EXAMPLES, Parties
 from simulation.stories import STORIES, Scene, Story
+from store.coupons import PostgresCoupons
+from store.promotions import PostgresPromotions
 from store.risk import PostgresRisk
 
 # Short, so that what takes a week in a shop takes seconds here. All are terms that an order keeps.
@@ -95,10 +98,11 @@ async def _perform(stack: Stack, console: Console) -> bool:
     seed_of_run = int(time.time()) % 1_000_000 * 100_000
     async with open_engine(stack.settings) as engine:
         await load_catalog(engine, read_catalog((EXAMPLES / "catalog.json").read_bytes()), "demo")
+        await PostgresPromotions(engine).load(read_promotions((EXAMPLES / "promotions.json").read_bytes()))
         await parties.bad_days()
         acts = [Act(title) for title in STORIES]
         scenes = [
-            Scene(parties, PostgresRisk(engine), seed_of_run + number * 1_000, act.say)
+            Scene(parties, PostgresRisk(engine), PostgresCoupons(engine), seed_of_run + number * 1_000, act.say)
             for number, act in enumerate(acts)
         ]
         playing = asyncio.gather(

@@ -102,6 +102,14 @@ class Parties:
     async def cancel(self, number: str, buyer: Buyer) -> httpx.Response:
         return await self._ask(Role.BUYER, str(buyer.buyer_id), "POST", f"/orders/{number}/cancel", json={})
 
+    async def reschedule(self, sub: View, day: str) -> httpx.Response:
+        path = f"/sub-orders/{sub['sub_order_no']}/reschedule"
+        return await self._ask(Role.MERCHANT, sub["merchant"], "POST", path, json={"ships_from": day})
+
+    async def show_buyer(self, order_no: str, buyer: Buyer) -> View:
+        """As the buyer sees it, with the codes of virtual goods."""
+        return dict((await self._ask(Role.BUYER, str(buyer.buyer_id), "GET", f"/orders/{order_no}")).json())
+
     async def ship(self, sub: View) -> httpx.Response:
         parcel = {"carrier": "SF", "tracking_no": f"SF{sub['sub_order_no'][-12:]}"}
         path = f"/sub-orders/{sub['sub_order_no']}/ship"

@@ -9,6 +9,7 @@ import httpx
 
 from domain.risk import BlockKind
 from simulation.parties import Buyer, Parties, StoryFailed, View
+from store.coupons import PostgresCoupons
 from store.risk import PostgresRisk
 
 Say = Callable[[str], None]
@@ -20,6 +21,7 @@ class Scene:
 
     parties: Parties
     risk: PostgresRisk
+    coupons: PostgresCoupons
     seed: int
     say: Say
 
@@ -286,6 +288,76 @@ async def hand_over_fails(scene: Scene) -> Ending:
     return Ending(order_no, "one part needed a person, healed, completed")
 
 
+async def every_kind(scene: Scene) -> Ending:
+    buyer = scene.buyer()
+    order_no, subs = await _paid(scene, "every-kind", buyer)
+    kinds = {"presale" if sub["ships_from"] else sub["delivery_mode"].lower() for sub in subs}
+    check(kinds == {"presale", "virtual", "physical"}, f"split into {kinds}")
+    presale = next(sub for sub in subs if sub["ships_from"])
+    early = await scene.parties.ship(presale)
+    check(early.status_code == httpx.codes.CONFLICT, f"a presale was shipped before its date: {early.text}")
+    scene.say("the code is there, the presale waits")
+    await scene.parties.until(order_no, _granted, "granted")
+    seen = await scene.parties.show_buyer(order_no, buyer)
+    codes = [code for sub in seen["sub_orders"] for code in sub["granted"] or []]
+    check(len(codes) == 1, f"the buyer has the codes {codes}")
+    for sub in subs:
+        if sub["delivery_mode"] == "PHYSICAL" and sub is not presale:
+            done(await scene.parties.ship(sub))
+    done(await scene.parties.reschedule(presale, _now()[:10]))
+    scene.say("the presale's goods came early")
+    await scene.parties.until(order_no, lambda view: _sub(view, presale)["handed_over_at"] is not None, "handed over")
+    done(await scene.parties.ship(presale))
+    for sub in subs:
+        done(await scene.parties.confirm(sub, buyer))
+    await scene.parties.status(order_no, "COMPLETED")
+    return Ending(order_no, f"{len(subs)} parts, a code granted, the presale shipped from its new date, completed")
+
+
+def _granted(view: View) -> bool:
+    virtual = next(sub for sub in view["sub_orders"] if sub["delivery_mode"] == "VIRTUAL")
+    return bool(virtual["status"] == "SHIPPED")
+
+
+def _sub(view: View, sub: View) -> View:
+    return next(each for each in view["sub_orders"] if each["sub_order_no"] == sub["sub_order_no"])
+
+
+async def discounts_and_a_gift(scene: Scene) -> Ending:
+    buyer = scene.buyer()
+    coupon = await _coupon(scene, buyer)
+    cart = buyer.cart("tea-and-gaiwan") | {"coupons": [coupon], "expected_amount_fen": 16_000}
+    order = await scene.parties.order(cart)
+    order_no = order["order_no"]
+    again = await scene.parties.place(cart)
+    check(again.json().get("code") == "COUPON_GONE", f"one coupon for two orders: {again.text}")
+    await scene.parties.pay(order_no)
+    subs = await scene.parties.split(order_no)
+    check({line["pay_fen"] for line in subs[0]["lines"] if line["gift_of"]} == {0}, "no gift")
+    await _received(scene, subs, buyer)
+    await scene.parties.status(order_no, "COMPLETED")
+    return Ending(order_no, "300 − 50 − 40 − 50 paid as 160, with its gift, completed")
+
+
+async def coupon_comes_back(scene: Scene) -> Ending:
+    buyer = scene.buyer()
+    coupon = await _coupon(scene, buyer)
+    cart = buyer.cart("tea-and-gaiwan") | {"coupons": [coupon], "expected_amount_fen": 16_000}
+    order = await scene.parties.order(cart)
+    await scene.parties.pay(order["order_no"])
+    await scene.parties.split(order["order_no"])
+    done(await scene.parties.cancel(order["order_no"], buyer))
+    await _closed(scene, order["order_no"], "CANCELLED_BY_BUYER")
+    second = await scene.parties.order(cart)
+    done(await scene.parties.cancel(second["order_no"], buyer))
+    return await _closed(scene, second["order_no"], "CANCELLED_BY_BUYER")
+
+
+async def _coupon(scene: Scene, buyer: Buyer) -> str:
+    issued = await scene.coupons.issue("house-coupon-280-40", buyer.buyer_id, datetime.now(UTC))
+    return issued[0].coupon_id
+
+
 async def _ship_all(scene: Scene, view: View) -> None:
     for sub in view["sub_orders"]:
         done(await scene.parties.ship(sub))
@@ -336,4 +408,7 @@ STORIES: dict[str, Story] = {
     "6e paid in the wrong currency": paid_wrongly(currency="USD"),
     "7  nothing to pay": nothing_due,
     "8  a hand-over that keeps failing": hand_over_fails,
+    "9a fragile, presale and virtual goods": every_kind,
+    "9b discounts, a coupon, a gift": discounts_and_a_gift,
+    "9c cancelled, and the coupon used again": coupon_comes_back,
 }

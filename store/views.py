@@ -302,7 +302,7 @@ def _sub_order(row: Row[Any], lines: list[Row[Any]], scans: list[ScanView]) -> S
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
         lines=[
             LineView(
-                **_of(line, LineView, leave=("shipped", "closed", "discounts", "gift_of")),
+                **_of(line, LineView, leave=("shipped", "closed", "discounts")),
                 shipped=line.quantity if status in _SHIPPED else 0,
                 closed=line.quantity if status is Status.CLOSED else 0,
             )
@@ -325,6 +325,7 @@ async def _sub_order_lines(db: AsyncConnection, order_no: int) -> dict[int, list
             order_lines.c.unit_price_fen,
             part.goods_fen,
             part.pay_fen,
+            order_lines.c.gift["promotion_id"].astext.label("gift_of"),
         )
         .join(order_lines, (order_lines.c.order_no == part.order_no) & (order_lines.c.line_no == part.line_no))
         .where(part.order_no == order_no)

@@ -154,7 +154,7 @@ def test_other_content_under_a_loaded_id_is_refused_and_nothing_is_loaded(typed:
 
 class TestBadInput:
     def test_every_bad_row_is_told_in_order_once(self, offline: Typed) -> None:
-        """And nothing is loaded. A row with a misspelled key is told of that, not of the key that it lacks."""
+        """And nothing is loaded. A misspelled key is told, and the key that it leaves missing."""
         rows = file_of(
             {**SALE, "off_fen": 501},
             SALE,
@@ -167,8 +167,7 @@ class TestBadInput:
         assert (ran.code, ran.out) == (2, "")
         said = [line.removeprefix("error: stdin: promotions") for line in ran.err.splitlines()]
         assert [line.split(": ")[0] for line in said] == [
-            *("[0].off_fen", "[2].off_fen", "[3].percent", "[3].percent_off", "[4].off_fen", "[5].kind"),
-            "",
+            *("[0].off_fen", "[2].off_fen", "[3].percent", "[3].percent_off", "[4].off_fen", "[5].kind", "[5].level"),
         ]
         assert said[0].endswith("501 off at 500 gives more than 100 %; write at most 500, or raise threshold_fen")
 
