@@ -18,7 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from store.engine import engine_for
-from tests.replay import bad_days, more_stories, patching, stories
+from tests.replay import bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
 from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
@@ -29,7 +29,7 @@ from workflows import search
 AT_ONCE = 8
 PATIENCE_S = 60.0
 PATCHING = "patching"
-__all__ = ["bad_days", "more_stories", "stories"]  # importing them registers their stories
+__all__ = ["bad_days", "more_stories", "stories", "trade_stories"]  # importing them registers their stories
 
 Handle = WorkflowHandle[object, object]
 Files = dict[Path, str]
