@@ -39,10 +39,10 @@ class Stage:
         await self.shop.pay(order_no)
         numbers = await self.shop.split(order_no)
         for number in numbers:
-            await until(lambda number=number: self._there(number), bool)  # type: ignore[misc]
+            await until(lambda number=number: self.there(number), bool)  # type: ignore[misc]
         return order_no, numbers
 
-    async def _there(self, number: str) -> bool:
+    async def there(self, number: str) -> bool:
         """Whether the sub-order's run has started: it stands in the database a moment before."""
         try:
             await self.shop.sub_run(number).describe()

@@ -11,7 +11,7 @@ from domain.split_model import SplitTiming
 from domain.status import Actor, Status
 from domain.stock import StockPolicy
 from tests.replay.stage import FAR, Stage, story
-from tests.shop import Person
+from tests.shop import Person, until
 from tests.trade import coupon, merchant, policy, promote, shelve
 from tests.workflows.test_trade import cart
 
@@ -127,6 +127,7 @@ async def back_order_arrives(on: Stage) -> None:
     view = await on.shop.when(order_no, lambda view: bool(view.sub_orders))
     await shelve(on.shop, owner, "w1", **{sku: 1})
     late = next(part for part in view.sub_orders if "BACKORDER" in part.flags)
+    await until(lambda: on.there(late.sub_order_no), bool)
     await on.shop.sub_run(late.sub_order_no).signal("try_again")
     await on.shop.when(order_no, lambda view: all(part.handed_over_at for part in view.sub_orders))
     await on.received(*(part.sub_order_no for part in view.sub_orders))

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError
 
 from domain.acts import Reschedule
 from domain.order_number import parse
@@ -91,6 +92,14 @@ async def history(run: WorkflowHandle[object, object]) -> str:
     return (await run.fetch_history()).to_json()
 
 
+async def waits(shop: Shop, number: str) -> bool:
+    """Whether its run has begun to."""
+    try:
+        return "back-order" in await history(shop.sub_run(number))
+    except RPCError:
+        return False
+
+
 async def test_a_back_order_waits_for_its_goods_and_then_goes_out(shop: Shop) -> None:
     """Sold beyond the shelf: what there is goes out, the rest follows when it has come."""
     owner = merchant()
@@ -102,6 +111,7 @@ async def test_a_back_order_waits_for_its_goods_and_then_goes_out(shop: Shop) ->
     there = next(part for part in parts if "BACKORDER" not in part.flags)
     await until(lambda: handed(shop, owner), lambda numbers: numbers == [there.sub_order_no])
     await shelve(shop, owner, "w1", **{sku: 2})
+    await until(lambda: waits(shop, late.sub_order_no), bool)
     await shop.sub_run(late.sub_order_no).signal("try_again")
     await until(lambda: handed(shop, owner), lambda numbers: len(numbers) == 2)
     assert await shelf(shop, sku) == {"w1": (0, 3, 0)}
