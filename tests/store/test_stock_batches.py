@@ -13,9 +13,9 @@ from store.batcher import Batcher, Overloaded
 from store.stock import PostgresStock
 from tests.store.books import forgetful, lines, order_number
 from tests.store.test_stock import level
-from tests.store.test_stock_contention import engines, ledgers_of_workers
+from tests.store.test_stock_contention import deadlocks_are_heard, engines, ledgers_of_workers
 
-__all__ = ["engines", "ledgers_of_workers"]
+__all__ = ["deadlocks_are_heard", "engines", "ledgers_of_workers"]
 
 
 def wanting(*wanted: tuple[str, int]) -> ReserveStock:
@@ -198,7 +198,8 @@ async def test_a_batch_that_hangs_does_not_hold_up_those_behind_it(monkeypatch: 
         await hanging
 
 
-async def test_a_hundred_lines_over_as_many_skus_in_two_workers_never_deadlock(
+@pytest.mark.usefixtures("deadlocks_are_heard")
+async def test_orders_of_thirty_skus_each_in_another_order_in_three_workers_never_deadlock(
     stock: PostgresStock, ledgers_of_workers: list[PostgresStock]
 ) -> None:
     """Every order names its SKUs in another order, and batches of both workers want them all."""
