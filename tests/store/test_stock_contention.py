@@ -86,10 +86,10 @@ async def test_a_control_without_the_guard_oversells(stock: PostgresStock, engin
 
 @pytest.fixture
 async def opposite(engine: AsyncEngine, database_url: str) -> AsyncIterator[list[PostgresStock]]:
-    """Two workers whose databases' plans read the rows in opposite orders: by the heap, and by the index."""
+    """Eight workers whose databases' plans read the rows in opposite orders: by the heap, and by the index."""
     plans = [{"enable_bitmapscan": "off", off: "off"} for off in ("enable_indexscan", "enable_seqscan")]
     made = [create_async_engine(database_url, connect_args={"server_settings": plan}) for plan in plans]
-    yield [PostgresStock(one) for one in made]
+    yield [PostgresStock(made[n % 2]) for n in range(8)]
     for one in made:
         await one.dispose()
 
@@ -98,16 +98,20 @@ async def opposite(engine: AsyncEngine, database_url: str) -> AsyncIterator[list
 async def test_large_orders_never_deadlock_whatever_order_the_rows_lie_in(
     stock: PostgresStock, opposite: list[PostgresStock]
 ) -> None:
-    """Two hundred SKUs that lie in the table from the last to the first, wanted by two workers at once."""
+    """Two hundred SKUs that lie in the table from the last to the first, wanted by eight workers at once, then sold
+    or given back by all of them at once."""
     for attempt in range(4):
         skus = [f"{attempt}-{n:03d}" for n in range(200)]
         rows = [{"sku": sku} for sku in reversed(skus)]
         async with opposite[0]._engine.begin() as db:
-            await db.execute(text("INSERT INTO stock VALUES (:sku, 9, 9, 0, 0)"), rows)
-        wanted = [(sku, 1) for sku in skus]
-        orders = await asyncio.gather(*(buy(opposite[n % 2], *wanted) for n in range(8)))
-        assert None not in orders
-        assert await level(stock, skus[0]) == await level(stock, skus[-1]) == (1, 8, 0)
+            await db.execute(text("INSERT INTO stock VALUES (:sku, 99, 99, 0, 0)"), rows)
+        wanted = [[(sku, 1) for sku in (skus[n * 7 :] + skus[: n * 7])[:: (-1) ** n]] for n in range(24)]
+        orders = await asyncio.gather(*(buy(opposite[n % 8], *lines) for n, lines in enumerate(wanted)))
+        ends = [StockOf(order_no=order_no) for order_no in orders if order_no is not None]
+        await asyncio.gather(
+            *(opposite[n % 8].deduct(one) if n % 3 else opposite[n % 8].release(one) for n, one in enumerate(ends))
+        )
+        assert {await level(stock, sku) for sku in (skus[0], skus[99], skus[199])} == {(83, 0, 16)}
 
 
 @pytest.mark.usefixtures("deadlocks_are_heard")
@@ -117,7 +121,7 @@ async def test_lines_in_opposite_orders_never_deadlock(stock: PostgresStock, opp
     await stock.receive("A", 1_000)
 
     async def live(n: int) -> None:
-        ledger, pair = opposite[n % 2], (("A", 1), ("B", 2)) if n % 4 < 2 else (("B", 2), ("A", 1))
+        ledger, pair = opposite[n % 8], (("A", 1), ("B", 2)) if n % 4 < 2 else (("B", 2), ("A", 1))
         order_no = await buy(ledger, *pair)
         assert order_no is not None
         if n % 3 == 0:
