@@ -8,9 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from activities.stock import ReserveStock, Restock, StockOf
+from domain.stock import PurchaseLimit
 from store.engine import engine_for
 from store.raw import is_about_a_member, sqlstate
 from store.stock import PostgresStock
+from store.stock_changes import set_limit
 from tests.store.books import lines, order_number
 from tests.store.test_stock import level
 
@@ -95,8 +97,9 @@ async def opposite(engine: AsyncEngine, database_url: str) -> AsyncIterator[list
 
 
 @pytest.mark.usefixtures("deadlocks_are_heard")
+@pytest.mark.parametrize("limited", [False, True], ids=["all at once", "with care"])
 async def test_large_orders_never_deadlock_whatever_order_the_rows_lie_in(
-    stock: PostgresStock, opposite: list[PostgresStock]
+    stock: PostgresStock, engine: AsyncEngine, opposite: list[PostgresStock], limited: bool
 ) -> None:
     """Two hundred SKUs that lie in the table from the last to the first, wanted by eight workers at once, then sold
     or given back by all of them at once."""
@@ -105,6 +108,8 @@ async def test_large_orders_never_deadlock_whatever_order_the_rows_lie_in(
         rows = [{"sku": sku} for sku in reversed(skus)]
         async with opposite[0]._engine.begin() as db:
             await db.execute(text("INSERT INTO stock VALUES (:sku, 99, 99, 0, 0)"), rows)
+        if limited:
+            await set_limit(engine, PurchaseLimit(sku=skus[50], pieces=1, window_s=60), "ann")
         wanted = [[(sku, 1) for sku in (skus[n * 7 :] + skus[: n * 7])[:: (-1) ** n]] for n in range(24)]
         orders = await asyncio.gather(*(buy(opposite[n % 8], *lines) for n, lines in enumerate(wanted)))
         ends = [StockOf(order_no=order_no) for order_no in orders if order_no is not None]
