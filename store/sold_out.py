@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from activities.stock import Shortage, StockLine
 from domain.stock import MAIN_CHANNEL, StockPolicy
 from store.batcher import Batcher
-from store.raw import transaction
+from store.raw import autocommit
 
 Asked = tuple[Sequence[StockLine], str]
 
@@ -32,7 +32,7 @@ class PostgresStockGate:
 
     async def _look(self, calls: Sequence[Asked]) -> list[list[Shortage]]:
         counters = sorted({(line.sku, channel) for lines, channel in calls for line in lines})
-        async with transaction(self._engine) as db:
+        async with autocommit(self._engine) as db:
             rows = await db.fetch(_AVAILABLE, [sku for sku, _ in counters], [channel for _, channel in counters])
         there = {(row["sku"], row["channel"]): row["available"] for row in rows}
         return [_short(lines, channel, there) for lines, channel in calls]

@@ -31,25 +31,26 @@ class Shelf:
     def ask(self, order: ReserveStock) -> Reserved:
         """Take the order's pieces, or say what is lacking."""
         taken, wanted = _by_sku(order)
-        short = [
-            Shortage(line_no=line.line_no, sku=line.sku, wanted=wanted[line.sku], available=there)
-            for line in order.lines
-            if (there := self._there(order, line)) < taken[line.sku] or not self._known(order, line)
-        ]
-        over = [found for line in order.lines if (found := self._over(order, line, wanted[line.sku]))]
-        if short or over:
-            return Reserved(short=short, over_limit=over)
+        if any(self.available.get((sku, order.channel), -1) < pieces for sku, pieces in taken.items()) or (
+            self.limits and any(self._over(order, line, wanted[line.sku]) for line in order.lines)
+        ):
+            return self._refusal(order, taken, wanted)
         for sku, pieces in taken.items():
             self.available[sku, order.channel] -= pieces
-        for sku, pieces in wanted.items():
-            self._granted[order.buyer_id, sku] += pieces
+            if self.limits:
+                self._granted[order.buyer_id, sku] += wanted[sku]
         return GRANTED
 
-    def _known(self, order: ReserveStock, line: StockLine) -> bool:
-        return (line.sku, order.channel) in self.available
-
-    def _there(self, order: ReserveStock, line: StockLine) -> int:
-        return self.available.get((line.sku, order.channel), 0)
+    def _refusal(self, order: ReserveStock, taken: Mapping[str, int], wanted: Mapping[str, int]) -> Reserved:
+        """A SKU that nobody has received is lacking, even where only a promise is wanted."""
+        there = {sku: self.available.get((sku, order.channel), -1) for sku in taken}
+        short = [
+            Shortage(line_no=line.line_no, sku=line.sku, wanted=wanted[line.sku], available=max(there[line.sku], 0))
+            for line in order.lines
+            if there[line.sku] < taken[line.sku]
+        ]
+        over = [found for line in order.lines if (found := self._over(order, line, wanted[line.sku]))]
+        return Reserved(short=short, over_limit=over)
 
     def _over(self, order: ReserveStock, line: StockLine, wanted: int) -> OverLimit | None:
         limit = self.limits.get(line.sku)
@@ -68,13 +69,14 @@ class Shelf:
         )
 
 
-def _by_sku(order: ReserveStock) -> tuple[Counter[str], Counter[str]]:
+def _by_sku(order: ReserveStock) -> tuple[dict[str, int], dict[str, int]]:
     """The pieces that the order takes now, and those that it wants: the promised ones too."""
-    taken: Counter[str] = Counter()
-    wanted: Counter[str] = Counter()
+    taken: dict[str, int] = {}
+    wanted: dict[str, int] = {}
     for line in order.lines:
-        wanted[line.sku] += line.quantity
-        taken[line.sku] += line.quantity if is_taken(line) else 0
+        sku = line.sku
+        wanted[sku] = wanted.get(sku, 0) + line.quantity
+        taken[sku] = taken.get(sku, 0) + (line.quantity if is_taken(line) else 0)
     return taken, wanted
 
 

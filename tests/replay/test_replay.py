@@ -9,11 +9,13 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from activities.catalog import PricingActivities
+from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
 from activities.risk import RiskActivities
-from activities.stock import StockActivities
+from activities.splitting import SplitActivities
+from activities.stock import GoodsActivities, StockActivities
 from domain.acts import cancel_reason
 from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
@@ -94,12 +96,8 @@ def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
 
 def test_every_activity_is_in_a_history() -> None:
     parties = (
-        MerchantActivities,
-        OrderActivities,
-        PaymentActivities,
-        PricingActivities,
-        RiskActivities,
-        StockActivities,
+        *(CouponActivities, GoodsActivities, MerchantActivities, OrderActivities, PaymentActivities),
+        *(PricingActivities, RiskActivities, SplitActivities, StockActivities),
     )
     names = {name for party in parties for name in vars(party) if not name.startswith("_")}
     assert names - set().union(*(one.activities for one in ALL)) == set()

@@ -9,7 +9,8 @@ from domain.order_number import parse
 from domain.product import DeliveryMode
 from domain.split_model import SplitTiming
 from domain.status import Actor, Status
-from domain.stock import StockPolicy
+from domain.stock import PurchaseLimit, StockPolicy
+from store.stock_changes import set_limit
 from tests.replay.stage import FAR, Stage, story
 from tests.shop import Person, until
 from tests.trade import coupon, merchant, policy, promote, shelve
@@ -163,3 +164,12 @@ async def stocked_and_cancelled(on: Stage) -> None:
     await on.shop.split(order_no)
     await on.shop.cancel(order_no)
     await on.shop.ended(order_no)
+
+
+@story()
+async def over_the_purchase_limit(on: Stage) -> None:
+    sku, person = await on.shop.sku(), Person()
+    await set_limit(on.shop.engine, PurchaseLimit(sku=sku, pieces=1, window_s=3_600), "tests")
+    refused = await on.shop.ask(cart(on.shop, person, 2_000, (sku, 2)))
+    assert refused.refusal is not None
+    on.about.append(refused.order_no)

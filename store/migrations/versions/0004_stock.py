@@ -33,9 +33,8 @@ _SELLABLE = (
         CHECK (state <> 'PROMISED' OR policy = 'DEDUCT_ON_PAYMENT')
     """,
     "ALTER TABLE stock_reservations SET (fillfactor = 70)",
-    # A change of state touches no index any more, but for the rows that have not ended.
+    # A change of state touches no index any more; what is open is found by its order.
     "DROP INDEX stock_reservations_sku_state_idx",
-    "CREATE INDEX stock_reservations_open_idx ON stock_reservations (order_no) WHERE state IN ('RESERVED', 'PROMISED')",
 )
 
 # A key was a text for each verb; it is a row for each order.
@@ -62,7 +61,7 @@ _OPERATIONS = (
     CREATE TABLE stock_restocks (
       order_no bigint NOT NULL,
       reason_key text NOT NULL,
-      pieces bigint NOT NULL DEFAULT 0 CONSTRAINT stock_restocks_pieces_check CHECK (pieces >= 0),
+      pieces bigint NOT NULL DEFAULT '0' CONSTRAINT stock_restocks_pieces_check CHECK (pieces >= 0),
       at timestamptz NOT NULL DEFAULT now(),
       CONSTRAINT stock_restocks_pkey PRIMARY KEY (order_no, reason_key)
     )
@@ -93,7 +92,7 @@ _NEW = (
     """
     CREATE TABLE purchase_limits (
       sku text NOT NULL CONSTRAINT purchase_limits_pkey PRIMARY KEY,
-      pieces bigint NOT NULL DEFAULT 0 CONSTRAINT purchase_limits_pieces_check CHECK (pieces >= 0),
+      pieces bigint NOT NULL DEFAULT '0' CONSTRAINT purchase_limits_pieces_check CHECK (pieces >= 0),
       window_s bigint NOT NULL CONSTRAINT purchase_limits_window_s_check CHECK (window_s > 0),
       actor text NOT NULL,
       changed_at timestamptz NOT NULL DEFAULT now()
@@ -145,10 +144,10 @@ _PHYSICAL = (
     CREATE TABLE physical_stock (
       sku text NOT NULL,
       warehouse text NOT NULL,
-      total bigint NOT NULL DEFAULT 0 CONSTRAINT physical_stock_total_check CHECK (total >= 0),
-      available bigint NOT NULL DEFAULT 0 CONSTRAINT physical_stock_available_check CHECK (available >= 0),
-      reserved bigint NOT NULL DEFAULT 0 CONSTRAINT physical_stock_reserved_check CHECK (reserved >= 0),
-      shipped bigint NOT NULL DEFAULT 0 CONSTRAINT physical_stock_shipped_check CHECK (shipped >= 0),
+      total bigint NOT NULL DEFAULT '0' CONSTRAINT physical_stock_total_check CHECK (total >= 0),
+      available bigint NOT NULL DEFAULT '0' CONSTRAINT physical_stock_available_check CHECK (available >= 0),
+      reserved bigint NOT NULL DEFAULT '0' CONSTRAINT physical_stock_reserved_check CHECK (reserved >= 0),
+      shipped bigint NOT NULL DEFAULT '0' CONSTRAINT physical_stock_shipped_check CHECK (shipped >= 0),
       CONSTRAINT physical_stock_pkey PRIMARY KEY (sku, warehouse),
       CONSTRAINT physical_stock_adds_up_check CHECK (total = available + reserved + shipped)
     ) WITH (fillfactor = 70)
