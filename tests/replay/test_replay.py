@@ -21,7 +21,7 @@ from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Actor, CloseReason, Status
 from runtime.worker import WORKFLOWS, runner
-from tests.replay import bad_days, more_stories, stories
+from tests.replay import bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
@@ -30,7 +30,7 @@ ALL = recorded()
 ORDERS = [one for one in ALL if one.workflow == "Order"]
 SUB_ORDERS = [one for one in ALL if one.workflow == "SubOrder"]
 STRAYS = [one for one in ALL if one.workflow == "StrayPayment"]
-assert bad_days and more_stories and stories  # importing them registers their stories
+assert bad_days and more_stories and stories and trade_stories  # importing them registers their stories
 
 
 def replayer(*workflows: type) -> Replayer:
