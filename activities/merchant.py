@@ -7,16 +7,19 @@ from temporalio import activity
 from activities.orders import RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.cart import Address
+from domain.pieces import Pieces, by_line
 
 
 class HandOverLine(Message):
+    line_no: int = 0
     sku: str
     title: str
     quantity: int
 
 
 class HandOver(Message):
-    """A parcel for a merchant's warehouse to pack and ship. Idempotency key: `sub_order_no`."""
+    """A parcel for a merchant's warehouse to pack and ship. Idempotency key: `sub_order_no` and `revision`, which
+    counts how often pieces were cancelled: a higher one takes the place of what was handed over before."""
 
     sub_order_no: str
     order_no: str
@@ -24,6 +27,7 @@ class HandOver(Message):
     warehouse: str
     address: Address
     lines: list[HandOverLine]
+    revision: int = 0
 
 
 class GrantGoods(Message):
@@ -46,7 +50,8 @@ class MerchantSystem(Protocol):
     """Put your own warehouse or merchant interface behind this."""
 
     async def hand_over(self, parcel: HandOver) -> None:
-        """Give the parcel to the warehouse. Key: `sub_order_no`; a repeat changes nothing.
+        """Give the parcel to the warehouse. Key: `sub_order_no` and `revision`; a repeat, or a lower revision than
+        was given before, changes nothing.
 
         Raises anything on a fault; it is tried again until it works, and shows as needing a person meanwhile."""
         ...
@@ -82,7 +87,8 @@ class MerchantActivities:
         facts = await self._book.sub_order_facts(this)
         if facts.close_reason is not None:
             return facts
-        await self._merchants.hand_over(request)
+        still = {"lines": _still(request.lines, facts.left), "revision": facts.revision}
+        await self._merchants.hand_over(request.model_copy(update=still))
         return await self._book.handed_over(this)
 
     @activity.defn
@@ -91,5 +97,12 @@ class MerchantActivities:
         facts = await self._book.sub_order_facts(SubOrderOf(sub_order_no=request.sub_order_no))
         if facts.close_reason is not None:
             return facts
-        granted = await self._merchants.grant(request)
+        still = {"lines": _still(request.lines, facts.left)}
+        granted = await self._merchants.grant(request.model_copy(update=still))
         return await self._book.granted(RecordGranted(sub_order_no=request.sub_order_no, codes=granted.codes))
+
+
+def _still(lines: list[HandOverLine], left: list[Pieces]) -> list[HandOverLine]:
+    """Without the pieces that were cancelled meanwhile."""
+    pieces = by_line(left)
+    return [line.model_copy(update={"quantity": pieces[line.line_no]}) for line in lines if line.line_no in pieces]

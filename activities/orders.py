@@ -5,11 +5,12 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.stock import StockLine
+from activities.stock import PutBackPieces, StockLine
 from domain.base import Message, Utc
 from domain.cart import Cart, Terms
 from domain.order import OrderLine, Placement, PricedOrder, SubOrderPlan
 from domain.payment import Capture
+from domain.pieces import Pieces
 from domain.precedence import CaptureOutcome
 from domain.status import Actor, Answer, CloseReason, Refused, Status
 
@@ -102,14 +103,40 @@ class CloseSubOrders(Message):
 
 
 class PayBack(Message):
-    """What a closing owes: the refund to make, the pieces to bring back under `key`, the sub-orders whose goods go back
-    on the shelf, and (`coupons`) the order's coupons, since all of it is closed."""
+    """What a closing or refund owes: the refund to make, the pieces to bring back under `key`, the sub-orders whose
+    goods go back on the shelf, the others of which some do, and (`coupons`) the order's coupons, since nothing that was
+    bought is left of it."""
 
     key: str = ""
     refund_no: str | None = None
     restock: list[StockLine] = []  # noqa: RUF012  pydantic copies it
     put_back: list[str] = []  # noqa: RUF012
+    put_back_pieces: list[PutBackPieces] = []  # noqa: RUF012
     coupons: bool = False
+
+
+class ClosePieces(Message):
+    """Key: the sub-order, step `pieces`, and the id of the act. Pieces of a sub-order that has not shipped, all or
+    none. A refusal is not kept under the key, as with `CloseSubOrders`."""
+
+    key: str
+    sub_order_no: str
+    lines: list[Pieces]
+    actor: Actor
+    reason: CloseReason
+    note: str
+    at: Utc
+
+
+class PiecesClosed(Message):
+    """`left` is what the sub-order still ships; `closed` are sub-orders, this one or those of its gifts, that have
+    nothing left."""
+
+    refused: Refused | None = None
+    left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
+    closed: list[str] = []  # noqa: RUF012
+    amount_fen: int = 0
+    pay_back: PayBack = PayBack()
 
 
 class CloseLines(Message):
@@ -146,13 +173,16 @@ class SubOrderOf(Message):
 
 
 class SubOrderFacts(Message):
-    """How far a sub-order has come, for a run that starts over."""
+    """How far a sub-order has come, for a run that starts over. `left` is what it (still) ships, after `revision`
+    changes of that."""
 
     status: Status
     delivered: bool
     ships_from: date | None = None
     close_reason: CloseReason | None = None
-    owed: PayBack | None = None  # what its own cancel has decided to give back
+    left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
+    revision: int = 0
+    owed: list[PayBack] = []  # noqa: RUF012  what its own cancels have decided to give back
 
 
 class RecordRescheduled(Message):
@@ -226,6 +256,7 @@ class OrderBook(Protocol):
     async def close_order(self, request: CloseOrder) -> PayBack: ...
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer: ...
+    async def close_pieces(self, request: ClosePieces) -> PiecesClosed: ...
     async def record_shipped(self, request: RecordShipped) -> Answer: ...
     async def record_delivered(self, request: RecordDelivered) -> Answer: ...
     async def record_received(self, request: RecordReceived) -> Answer: ...
@@ -274,6 +305,10 @@ class OrderActivities:
     @activity.defn
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
         return await self._book.record_rescheduled(request)
+
+    @activity.defn
+    async def close_pieces(self, request: ClosePieces) -> PiecesClosed:
+        return await self._book.close_pieces(request)
 
     @activity.defn
     async def record_shipped(self, request: RecordShipped) -> Answer:

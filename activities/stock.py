@@ -107,6 +107,14 @@ class GoodsOf(Message):
     sub_order_no: str
 
 
+class PutBackPieces(Message):
+    """Some pieces of what is, or would be, reserved for a sub-order. `reason_key` is the refund they belong to."""
+
+    sub_order_no: str
+    reason_key: str
+    lines: list[StockLine]
+
+
 class StockLedger(Protocol):
     """Sellable stock (可售库存). Put your own service behind this. Each call may be repeated; its key makes it
     count once. A call that is shed (too many wait) is an error, and is to be tried again."""
@@ -145,8 +153,8 @@ class PhysicalLedger(Protocol):
         ...
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
-        """Reserve all pieces of a back-ordered sub-order, or none. Key: the sub-order, once they are taken;
-        until then ask again. After its `put_back` it takes nothing, for ever."""
+        """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
+        once they are taken; until then ask again. After its `put_back` it takes nothing, for ever."""
         ...
 
     async def ship_goods(self, request: GoodsOf) -> Moved:
@@ -155,6 +163,11 @@ class PhysicalLedger(Protocol):
 
     async def put_back(self, request: GoodsOf) -> Moved:
         """What is reserved for the sub-order, and not shipped, lies there for others. Key: the sub-order."""
+        ...
+
+    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
+        """These pieces are not wanted any more: they lie there for others, or are never taken. Key: the sub-order
+        and the refund. What has shipped is left as it is."""
         ...
 
 
@@ -194,3 +207,7 @@ class GoodsActivities:
     @activity.defn
     async def put_back_goods(self, request: GoodsOf) -> Moved:
         return await self._physical.put_back(request)
+
+    @activity.defn
+    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
+        return await self._physical.put_back_pieces(request)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Document, Message, Utc
+from domain.pieces import SomePieces
 from domain.status import Action, Actor, Answer, CloseReason, Status, refusal
 
 
@@ -13,6 +14,14 @@ class Cancel(Document):
     """Cancel an order, or one sub-order by itself, before it ships."""
 
     actor: Actor = Actor.PLATFORM
+    note: str = Field(default="", max_length=500)
+
+
+class CancelPieces(Document):
+    """Cancel some pieces of a sub-order before it ships; the others ship as before."""
+
+    actor: Actor = Actor.PLATFORM
+    lines: SomePieces
     note: str = Field(default="", max_length=500)
 
 

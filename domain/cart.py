@@ -65,8 +65,9 @@ class Recording(StrEnum):
 class Terms(Message):
     """The rules, windows and sides an order is sold under, fixed when it is placed: a changed setting changes no order.
 
-    Windows in whole seconds. A parcel's limit of 0 is none. `handling_groups`: classes of goods that share a parcel
-    are joined by +, groups are apart by spaces, as in "FRAGILE+VALUABLE EXPIRY+ORDINARY"; others stand alone."""
+    Windows in whole seconds; the platform's fee in basis points (hundredths of a percent). A parcel's limit of 0 is
+    none. `handling_groups`: classes of goods that share a parcel are joined by +, groups are apart by spaces, as in
+    "FRAGILE+VALUABLE EXPIRY+ORDINARY"; others stand alone."""
 
     payment_window_s: int = 1_800
     dispatch_window_s: int = 3 * 86_400
@@ -84,6 +85,9 @@ class Terms(Message):
     handling_groups: str = ""
     shortage_closes_order: bool = False  # a paid line that is gone (DEDUCT_ON_PAYMENT): pay back it, or all of it
     backorder_window_s: int = 14 * 86_400
+    after_sale_window_s: int = 7 * 86_400
+    fee_bps: int = 500
+    points_per_yuan: int = 1
 
 
 class StartOrder(Message):

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     handling_groups: Annotated[str, Field(pattern=r"^$|^[^\s+]+(\+[^\s+]+)*( +[^\s+]+(\+[^\s+]+)*)*$")] = ""
     shortage_closes_order: bool = Terms().shortage_closes_order
     backorder_window_s: Seconds = Terms().backorder_window_s
+    after_sale_window_s: Seconds = Terms().after_sale_window_s
+    fee_bps: Annotated[int, Field(ge=0, le=10_000)] = Terms().fee_bps
+    points_per_yuan: Annotated[int, Field(ge=0, le=1_000)] = Terms().points_per_yuan
 
     @field_validator("database_url")
     @classmethod

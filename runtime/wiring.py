@@ -11,6 +11,7 @@ from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
+from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
@@ -30,6 +31,7 @@ from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
 from store.physical import PostgresPhysical
 from store.promotions import PostgresPromotions
+from store.refunds import PostgresRefunds
 from store.risk import PostgresRisk
 from store.shelves import PostgresShelves
 from store.stock import PostgresStock
@@ -70,6 +72,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         orders = OrderActivities(book)
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
+        refunds = RefundActivities(PostgresRefunds(engine))
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -82,9 +85,11 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
                 orders.file_captures,
             ),
             *(coupons.take_coupons, coupons.redeem_coupons, coupons.give_back_coupons),
-            *(goods.take_goods, goods.ship_goods, goods.put_back_goods),
+            *(goods.take_goods, goods.ship_goods, goods.put_back_goods, goods.put_back_pieces),
             splitting.split_order,
-            *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.sub_order_facts),
+            *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.close_pieces),
+            orders.sub_order_facts,
+            *(refunds.quote_refund, refunds.decide_piece_refund),
             orders.record_rescheduled,
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),

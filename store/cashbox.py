@@ -1,5 +1,6 @@
 """Payments and refunds in PostgreSQL: each capture has one fate, each refund one number."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from activities.payment import StrayCapture, StrayTaken
 from domain.payment import Capture, OpenPayment, RefundAnswer, RefundOrder, RefundState
 from domain.status import Actor
-from store.journal import ORDERS, PROVIDER, STRAY, post
+from store.journal import PROVIDER, REFUNDS, STRAY, post
 from store.notes import NOTICE, note, tell
 from store.tables import captures, orders, refunds
 
@@ -28,7 +29,8 @@ async def keep_capture(db: AsyncConnection, capture: Capture, fate: str, reason:
 
 
 async def decide_refund(db: AsyncConnection, order_no: int, amount_fen: int, reason: str, at: datetime) -> str | None:
-    """Number a refund of an order, to be made by the `refund` activity. The order's row must be locked.
+    """Number a refund of an order, to be made by the `refund` activity. The order's row must be locked, and what is
+    owed be posted (`post_owed`).
 
     None when nothing was paid."""
     paid = (
@@ -61,6 +63,19 @@ async def decide_refund(db: AsyncConnection, order_no: int, amount_fen: int, rea
         )
     )
     return refund_no
+
+
+async def post_owed(db: AsyncConnection, key: str, order_no: int, owed: Mapping[str, int], currency: str) -> None:
+    """Move what is owed back to the buyer from the accounts that it is taken from (fen, by account). It stays there
+    until the provider has paid it back. Key: the operation's; nothing is posted of nothing."""
+    if any(owed.values()):
+        legs = {**owed, REFUNDS: -sum(owed.values())}
+        await post(db, owed_key(key), "REFUND_DECIDED", str(order_no), legs, currency)
+
+
+def owed_key(key: str) -> str:
+    """The key of the posting of what an operation owes back."""
+    return f"owe/{key}"
 
 
 class PostgresCashbox:
@@ -104,10 +119,8 @@ class PostgresCashbox:
             f"refund/{refund.refund_no}",
             "REFUND",
             refund.payment_id,
-            debit=STRAY if order_no is None else ORDERS,
-            credit=PROVIDER,
-            amount_fen=refund.amount_fen,
-            currency=refund.currency,
+            {STRAY if order_no is None else REFUNDS: refund.amount_fen, PROVIDER: -refund.amount_fen},
+            refund.currency,
         )
         now = await db.scalar(select(func.now()))
         if order_no is not None and now is not None:
@@ -134,10 +147,8 @@ class PostgresCashbox:
             f"stray/{capture.capture_id}",
             "STRAY",
             capture.payment_id,
-            debit=PROVIDER,
-            credit=STRAY,
-            amount_fen=capture.amount_fen,
-            currency=capture.currency,
+            {PROVIDER: capture.amount_fen, STRAY: -capture.amount_fen},
+            capture.currency,
         )
         await db.execute(
             insert(refunds).values(

@@ -42,13 +42,15 @@ from domain.status import (
     act,
     status_of,
 )
-from store.cashbox import decide_refund, keep_capture
-from store.journal import ORDERS, PROVIDER, post
+from store.cashbox import decide_refund, keep_capture, post_owed
+from store.closings import closing_owes
+from store.journal import ORDERS, PROVIDER, SHIPPING, post
 from store.keys import kept, once
 from store.lines import keep_lines, read_lines
 from store.notes import ALARM, NOTICE, note, tell
-from store.parcels import Parcels, forget_attention, lock_order, mark_stuck, owed_by
+from store.parcels import Parcels, mark_stuck
 from store.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, record_split
+from store.sub_order_rows import forget_attention, lock_order
 from store.tables import (
     attentions,
     order_lines,
@@ -142,7 +144,7 @@ class PostgresOrderBook(Parcels):
 async def owed_by_order(db: AsyncConnection, order_no: str) -> list[PayBack]:
     """What the closing of single lines, and the cancel of the split order, have decided to give back."""
     of_lines = await kept(db, order_operations, f"{order_no}/{CLOSE_LINES}", PayBack)
-    of_cancel = await owed_by(db, order_no)
+    of_cancel = await closing_owes(db, order_no)
     return [owed for owed in (of_lines, of_cancel) if owed is not None]
 
 
@@ -234,16 +236,9 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
             paid_at=capture.captured_at,
         )
     )
-    await post(
-        db,
-        f"capture/{capture.capture_id}",
-        "CAPTURE",
-        request.order_no,
-        debit=PROVIDER,
-        credit=ORDERS,
-        amount_fen=capture.amount_fen,
-        currency=capture.currency,
-    )
+    goods = capture.amount_fen - order.shipping_fen
+    legs = {PROVIDER: capture.amount_fen, ORDERS: -goods, SHIPPING: -order.shipping_fen}
+    await post(db, f"capture/{capture.capture_id}", "CAPTURE", request.order_no, legs, capture.currency)
     await note(db, number, capture.captured_at, Actor.BUYER, Action.PAY, detail=f"{capture.amount_fen} fen")
     body = {"order_no": request.order_no, "event": "paid", "amount_fen": capture.amount_fen}
     await tell(db, NOTICE, f"paid/{request.order_no}", body)
@@ -279,7 +274,9 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
     refund_no = None
     if order.capture_id is not None:
+        owed = {ORDERS: order.amount_due_fen - order.shipping_fen, SHIPPING: order.shipping_fen}
         refund_no = await decide_refund(db, number, order.amount_due_fen, request.reason.value, request.at)
+        await post_owed(db, f"{number}/close", number, owed, order.currency)
     sold = request.reason is CloseReason.OUT_OF_STOCK
     lines = await read_lines(db, number) if sold else []
     return PayBack(

@@ -7,11 +7,18 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.stock import Allocation, Answer, GoodsOf, GoodsTaken, Moved, TakeGoods
+from activities.stock import Allocation, Answer, GoodsOf, GoodsTaken, Moved, PutBackPieces, StockLine, TakeGoods
 from domain.order_number import parse
 from domain.split_model import Warehouse
 from store.keys import kept, once
-from store.tables import merchant_warehouses, physical_operations, physical_reservations, physical_stock, stock_entries
+from store.tables import (
+    merchant_warehouses,
+    physical_operations,
+    physical_put_backs,
+    physical_reservations,
+    physical_stock,
+    stock_entries,
+)
 
 Place = tuple[str, str]
 """A counter of the physical ledger: SKU and warehouse."""
@@ -44,15 +51,17 @@ class PostgresPhysical:
         async def effect() -> GoodsTaken:
             if await _was_put_back(db, request.sub_order_no):
                 return GoodsTaken(taken=False)
+            unwanted = await _pieces_put_back(db, request.sub_order_no)
             wanted = [
                 Allocation(
                     sub_key=request.sub_order_no,
                     sku=line.sku,
                     warehouse=request.warehouse,
-                    quantity=line.quantity,
+                    quantity=line.quantity - unwanted.get(line.line_no, 0),
                     line_no=line.line_no,
                 )
                 for line in request.lines
+                if line.quantity > unwanted.get(line.line_no, 0)
             ]
             return GoodsTaken(taken=await _reserve_if_there(db, wanted))
 
@@ -66,6 +75,12 @@ class PostgresPhysical:
 
     async def put_back(self, request: GoodsOf) -> Moved:
         return await self._end(request.sub_order_no, "put_back", "PUT_BACK")
+
+    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
+        async with self._engine.begin() as db:
+            await _lock_order(db, parse(request.sub_order_no).order_no)
+            key = f"{request.sub_order_no}/put_back/{request.reason_key}"
+            return await once(db, physical_operations, key, Moved, lambda: _put_back_pieces(db, request))
 
     async def _end(self, sub_order_no: str, verb: str, state: str) -> Moved:
         async with self._engine.begin() as db:
@@ -153,6 +168,47 @@ async def _end(db: AsyncConnection, sub_order_no: str, state: str) -> Moved:
     else:
         await _move(db, sub_order_no, "release", ended, {"reserved": -1, "available": +1})
     return Moved(pieces=sum(ended.values()))
+
+
+async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:
+    """By line: what is not wanted any more."""
+    pieces = func.sum(physical_put_backs.c.quantity)
+    of_sub = physical_put_backs.c.sub_order_no == sub_order_no
+    found = await db.execute(
+        select(physical_put_backs.c.line_no, pieces).where(of_sub).group_by(physical_put_backs.c.line_no)
+    )
+    return {line_no: int(count) for line_no, count in found}
+
+
+async def _put_back_pieces(db: AsyncConnection, request: PutBackPieces) -> Moved:
+    """Kept also when nothing is reserved yet: a late `take_goods` takes so many fewer."""
+    of_refund = {"sub_order_no": request.sub_order_no, "reason_key": request.reason_key}
+    rows = [{**of_refund, "line_no": line.line_no, "quantity": line.quantity} for line in request.lines]
+    await db.execute(insert(physical_put_backs), rows)
+    moved: defaultdict[Place, int] = defaultdict(int)
+    for line in request.lines:
+        for place, pieces in await _take_off(db, request.sub_order_no, line):
+            moved[place] += pieces
+    back = dict(sorted(moved.items()))
+    await _lock(db, tuple_(physical_stock.c.sku, physical_stock.c.warehouse).in_(list(back)))
+    await _move(db, request.sub_order_no, "release", back, {"reserved": -1, "available": +1})
+    return Moved(pieces=sum(back.values()))
+
+
+async def _take_off(db: AsyncConnection, sub_order_no: str, line: StockLine) -> list[tuple[Place, int]]:
+    """Make a line's reservation smaller; one of which nothing is left has ended."""
+    held = physical_reservations
+    of_line = (held.c.sub_order_no == sub_order_no) & (held.c.line_no == line.line_no) & (held.c.state == "RESERVED")
+    taken, wanted = [], line.quantity
+    for row in (await db.execute(select(held).where(of_line).with_for_update())).all():
+        pieces = min(wanted, row.quantity)
+        ended = {"state": "PUT_BACK"} if pieces == row.quantity else {"quantity": row.quantity - pieces}
+        await db.execute(update(held).where(of_line, held.c.warehouse == row.warehouse).values(ended))
+        taken.append(((row.sku, row.warehouse), pieces))
+        wanted -= pieces
+        if not wanted:
+            break
+    return taken
 
 
 async def _lock(db: AsyncConnection, which: ColumnElement[bool]) -> dict[Place, int]:

@@ -14,10 +14,11 @@ from activities.stock import StockLine
 from domain.order import OrderLine, SubOrderPlan
 from domain.product import DeliveryMode
 from domain.status import Actor, CloseReason, Status
-from store.cashbox import decide_refund
+from store.cashbox import decide_refund, post_owed
+from store.journal import ORDERS, SHIPPING
 from store.lines import read_lines
 from store.notes import NOTICE, note, tell
-from store.parcels import lock_order
+from store.sub_order_rows import lock_order
 from store.tables import order_lines, orders, sub_order_lines, sub_orders
 
 CLOSE_LINES = "close-lines"
@@ -62,9 +63,12 @@ async def close_lines(db: AsyncConnection, request: CloseLines) -> PayBack:
         .values(closed=order_lines.c.quantity)
     )
     shipping = 0 if _physical(live) or not _physical(closed) else order.shipping_fen
-    amount = sum(line.pay_fen for line in closed) + shipping
+    goods = sum(line.pay_fen for line in closed)
+    amount = goods + shipping
     skus = ", ".join(line.sku for line in closed)
     await note(db, number, request.at, Actor.CLOCK, "CLOSE_LINES", detail=f"out of stock: {skus}; {amount} fen back")
+    owed = {ORDERS: goods, SHIPPING: shipping}
+    await post_owed(db, f"{number}/{CLOSE_LINES}", number, owed, order.currency)
     body = {"order_no": request.order_no, "event": "lines_closed", "skus": skus, "amount_fen": amount}
     await tell(db, NOTICE, f"lines-closed/{request.order_no}", body)
     return PayBack(

@@ -70,7 +70,10 @@ class Dispatch:
 
     async def send(self) -> SubOrderFacts:
         """Give it to the merchant, however long that takes; how far the sub-order has come by then."""
-        lines = [HandOverLine(sku=line.sku, title=line.title, quantity=line.quantity) for line in self._plan.lines]
+        lines = [
+            HandOverLine(line_no=line.line_no, sku=line.sku, title=line.title, quantity=line.quantity)
+            for line in self._plan.lines
+        ]
         if self._plan.delivery_mode is DeliveryMode.VIRTUAL:
             return await self._grant(lines)
         return await self._hand_over(lines)

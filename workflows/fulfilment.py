@@ -9,7 +9,6 @@ from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import (
     ChildWorkflowError,
-    FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -29,14 +28,14 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.splitting import SplitActivities
     from activities.stock import Deducted, StockActivities, StockOf
-    from domain.acts import Cancel, OrderClosed, SubOrderEnded, SubOrderNews, closing_answer
+    from domain.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
     from domain.status import Answer, CloseReason, Status, fold
     from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently
-    from workflows.pay_back import bring_back, close_sub_orders
+    from workflows.pay_back import bring_back, close_sub_orders, tell_closed
     from workflows.sub_order import SubOrder
 
 T = TypeVar("T")
@@ -122,7 +121,7 @@ class Fulfilment:
         assert closed.reason is not None
         self.close_reason = closed.reason
         for number in closed.closed:
-            await self._tell_closed(number, closed.reason)
+            await tell_closed(number, closed.reason)
         self.give_back(closed.pay_back)
         return closing_answer(closed.reason, cancel.actor)
 
@@ -212,15 +211,6 @@ class Fulfilment:
                 ]
             ),
         )
-
-    async def _tell_closed(self, number: str, reason: CloseReason) -> None:
-        # By its id: after a reset its run may be there without being this run's child.
-        run = workflow.get_external_workflow_handle_for(SubOrder.run, search.sub_order_id(number))
-        try:
-            await run.signal(SubOrder.closed_with_order, OrderClosed(reason=reason))
-        except FailureError:
-            # It ended, or is being started again: then it reads in the database that it is closed.
-            workflow.logger.info("sub-order %s was not there to be told that it is closed", number)
 
     async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
         return await patiently(step, topic=topic, board=self._board)

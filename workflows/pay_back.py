@@ -1,14 +1,17 @@
 """Giving back what was paid for: a business act of its own, after the pivot. It can't be cancelled."""
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, OUTSIDE
-    from activities.orders import Closed, CloseSubOrders, OrderActivities, PayBack
+    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, PayBack, PiecesClosed
     from activities.payment import MakeRefund, PaymentActivities
     from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
-    from domain.acts import Cancel, cancel_reason
+    from domain.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
+    from domain.status import CloseReason
+    from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently
 
@@ -37,6 +40,37 @@ async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Canc
     )
 
 
+async def close_pieces(sub_order_no: str, key: str, cancel: CancelPieces, board: Board) -> PiecesClosed:
+    """Close pieces of a sub-order. Not a local activity, for the same reason as above."""
+    ask = ClosePieces(
+        key=key,
+        sub_order_no=sub_order_no,
+        lines=cancel.lines,
+        actor=cancel.actor,
+        reason=cancel_reason(cancel.actor),
+        note=cancel.note,
+        at=workflow.now(),
+    )
+    return await patiently(
+        lambda: workflow.execute_activity_method(
+            OrderActivities.close_pieces, ask, summary="close pieces that have not shipped", **OUTSIDE
+        ),
+        topic="cancel",
+        board=board,
+    )
+
+
+async def tell_closed(sub_order_no: str, reason: CloseReason) -> None:
+    """Tell a sub-order's run that it was closed from elsewhere, which sees to goods and money."""
+    # By its id: after a reset its run may be there without being a child of this run.
+    run = workflow.get_external_workflow_handle(search.sub_order_id(sub_order_no))
+    try:
+        await run.signal("closed_with_order", OrderClosed(reason=reason))
+    except FailureError:
+        # It ended, or is being started again: then it reads in the database that it is closed.
+        workflow.logger.info("sub-order %s was not there to be told that it is closed", sub_order_no)
+
+
 async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
     """The goods first, since they can be sold again at once; then the coupons; then the money, however long the
     provider takes."""
@@ -52,6 +86,14 @@ async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
         await patiently(
             lambda goods=goods: workflow.execute_local_activity_method(  # type: ignore[misc]
                 GoodsActivities.put_back_goods, goods, **LOCAL
+            ),
+            topic="restock",
+            board=board,
+        )
+    for pieces in owed.put_back_pieces:
+        await patiently(
+            lambda pieces=pieces: workflow.execute_local_activity_method(  # type: ignore[misc]
+                GoodsActivities.put_back_pieces, pieces, **LOCAL
             ),
             topic="restock",
             board=board,

@@ -1,7 +1,7 @@
 """A sub-order's story: handed over, shipped, delivered, received; or closed by itself before it ships."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from temporalio import workflow
@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.acts import (
         Cancel,
+        CancelPieces,
         ConfirmReceipt,
         Deliver,
         OrderClosed,
@@ -28,15 +29,17 @@ with workflow.unsafe.imports_passed_through():
         Ship,
         SubOrderEnded,
         SubOrderNews,
+        cancel_reason,
         closing_answer,
     )
     from domain.order import StartSubOrder
+    from domain.pieces import by_line
     from domain.status import Actor, Answer, CloseReason, Status
     from workflows import search
     from workflows.board import Board
     from workflows.dispatch import Dispatch
     from workflows.patience import Background, heeding_cancel, patiently, within
-    from workflows.pay_back import bring_back, close_sub_orders
+    from workflows.pay_back import bring_back, close_pieces, close_sub_orders, tell_closed
 
 
 @workflow.defn(name="SubOrder")
@@ -59,6 +62,8 @@ class SubOrder:
         self._not_cancelled = ""
         self._background = Background()
         self._unfinished: list[asyncio.Task[None]] = []
+        self._left = {line.line_no: line.quantity for line in self._plan.lines}
+        self._given_back: set[str] = set()  # the keys of what is being brought back, or was
 
     @workflow.run
     async def run(self, start: StartSubOrder) -> SubOrderEnded:
@@ -104,8 +109,10 @@ class SubOrder:
 
     def _pick_up_from(self, facts: SubOrderFacts) -> None:
         """A run that starts over finds here how far the one before it had come, and what that still owed."""
-        if self._close_reason is None and facts.owed is not None:
-            self._give_back(facts.owed)
+        # What was asked before a cancel may come after it.
+        self._left = {no: min(pieces, self._left.get(no, 0)) for no, pieces in by_line(facts.left).items()}
+        for owed in facts.owed:
+            self._give_back(owed)
         self._close_reason = self._close_reason or facts.close_reason
         self._shipped |= facts.status in (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
         self._received |= facts.status in (Status.COMPLETED, Status.REVIEWED)
@@ -212,6 +219,10 @@ class SubOrder:
     async def cancel(self, cancel: Cancel) -> Answer:
         return await self._close(cancel)
 
+    @workflow.update(description="Cancel some pieces, before they ship")
+    async def cancel_pieces(self, cancel: CancelPieces) -> Answer:
+        return await self._close_pieces(cancel)
+
     @workflow.signal(description="The order was closed, with all that is left of it")
     def closed_with_order(self, closed: OrderClosed) -> None:
         self._close_reason = closed.reason
@@ -249,13 +260,37 @@ class SubOrder:
         closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._board)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
-        self._close_reason = closed.reason
-        self._show_status()
+        assert closed.reason is not None
         self._give_back(closed.pay_back)
+        await self._closed(closed.closed, closed.reason)
         return closing_answer(closed.reason, cancel.actor)
+
+    async def _close_pieces(self, cancel: CancelPieces) -> Answer:
+        """The key is the update's id: asked again under it, by whichever run, they are closed once."""
+        act = workflow.current_update_info()
+        assert act is not None
+        closed = await close_pieces(self._no, act.id, cancel, self._board)
+        if closed.refused is not None:
+            return Answer(status=closed.refused.status, refused=closed.refused)
+        self._left = by_line(closed.left)
+        self._give_back(closed.pay_back)
+        await self._closed(closed.closed, cancel_reason(cancel.actor))
+        return Answer(status=self._status)
+
+    async def _closed(self, numbers: Sequence[str], reason: CloseReason) -> None:
+        """This sub-order, and others that held nothing but gifts for what was closed."""
+        if self._no in numbers:
+            self._close_reason = reason
+        self._show_status()
+        for number in numbers:
+            if number != self._no:
+                await tell_closed(number, reason)
 
     def _give_back(self, owed: PayBack) -> None:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        if owed.key in self._given_back:
+            return
+        self._given_back.add(owed.key)
         giving = bring_back(self._start.order_no, owed, self._board)
         self._unfinished.append(asyncio.create_task(giving))
 
@@ -299,7 +334,7 @@ class SubOrder:
             f"- {plan.merchant}, {plan.warehouse or 'virtual goods'}: paid {plan.pay_fen} fen",
             *([f"- presale, ships from {self._dispatch.ships_from}"] if plan.ships_from else []),
             *[f"- {flag.lower()}" for flag in plan.flags],
-            *[f"- {line.quantity} × {line.title} ({line.sku})" for line in plan.lines],
+            *[f"- {self._left.get(line.line_no, 0)} × {line.title} ({line.sku})" for line in plan.lines],
             *([f"- shipped with {self._tracking}"] if self._tracking else []),
             *([f"- not cancelled: {self._not_cancelled}"] if self._not_cancelled else []),
         ]

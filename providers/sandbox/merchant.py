@@ -15,20 +15,24 @@ router = APIRouter(prefix="/merchants/{merchant:path}")
 
 @router.post("/hand-overs", status_code=201)
 async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depends(body(HandOver))]) -> dict[str, str]:
-    """Take a parcel. Key: `sub_order_no`."""
+    """Take a parcel. Key: `sub_order_no` and `revision`; the higher revision holds."""
     bad_days = state.bad_days
     fail_if(merchant in bad_days.hand_over_fails_for)
     if parcel.merchant != merchant:
         raise Problem(422, "invalid-body", "merchant: the parcel is for another one")
     with state.transaction() as db:
         row = db.execute("SELECT parcel FROM hand_overs WHERE sub_order_no = ?", (parcel.sub_order_no,)).fetchone()
-        if row is not None and HandOver.model_validate_json(row["parcel"]) != parcel:
+        before = HandOver.model_validate_json(row["parcel"]) if row is not None else None
+        if before is not None and before.revision == parcel.revision and before != parcel:
             raise Problem(409, "hand-over-differs", "this sub_order_no was handed over with another body")
-        if row is None:
+        if before is None:
             db.execute(
                 "INSERT INTO hand_overs (sub_order_no, merchant, parcel) VALUES (?, ?, ?)",
                 (parcel.sub_order_no, merchant, parcel.model_dump_json()),
             )
+        elif before.revision < parcel.revision:
+            changed = (parcel.model_dump_json(), parcel.sub_order_no)
+            db.execute("UPDATE hand_overs SET parcel = ? WHERE sub_order_no = ?", changed)
     await asyncio.sleep(bad_days.hand_over_hangs_s)
     return {"sub_order_no": parcel.sub_order_no}
 

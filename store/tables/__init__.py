@@ -8,7 +8,18 @@ from store.tables.base import metadata
 from store.tables.catalog import freight_templates, merchants, product_versions, products
 from store.tables.checkout import checkout_keys, placements
 from store.tables.messages import outbox
-from store.tables.money import captures, journal_legs, journal_postings, payment_notifications, refunds
+from store.tables.money import (
+    captures,
+    journal_legs,
+    journal_postings,
+    kept_gifts,
+    payment_notifications,
+    piece_refund_lines,
+    piece_refunds,
+    refunds,
+    statement_rows,
+    statements,
+)
 from store.tables.orders import (
     attentions,
     evidence_tips,
@@ -22,11 +33,12 @@ from store.tables.orders import (
     sub_orders,
     tracking_events,
 )
-from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, promotions
+from store.tables.promotions import coupon_entries, coupon_operations, coupons, members, point_entries, promotions
 from store.tables.risk import block_entries, risk_decisions, risk_settings, risk_verdicts
 from store.tables.stock import (
     merchant_warehouses,
     physical_operations,
+    physical_put_backs,
     physical_reservations,
     physical_stock,
     purchase_limits,
@@ -49,6 +61,7 @@ __all__ = [
     "freight_templates",
     "journal_legs",
     "journal_postings",
+    "kept_gifts",
     "members",
     "merchant_warehouses",
     "merchants",
@@ -61,9 +74,13 @@ __all__ = [
     "outbox",
     "payment_notifications",
     "physical_operations",
+    "physical_put_backs",
     "physical_reservations",
     "physical_stock",
+    "piece_refund_lines",
+    "piece_refunds",
     "placements",
+    "point_entries",
     "product_versions",
     "products",
     "promotions",
@@ -73,6 +90,8 @@ __all__ = [
     "risk_decisions",
     "risk_settings",
     "risk_verdicts",
+    "statement_rows",
+    "statements",
     "stock",
     "stock_entries",
     "stock_operations",

@@ -1,4 +1,4 @@
-"""Payments, refunds and the journal."""
+"""Payments, refunds, the journal, statements."""
 
 from sqlalchemy import (
     BigInteger,
@@ -10,6 +10,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -68,6 +69,52 @@ refunds = Table(
     Index(None, "capture_id"),
 )
 
+# What went back of a sub-order, by operation: the worth of its units, its shipping, what was withheld for gifts that
+# the buyer keeps, and the discounts on the units by who funded them. `refund_no` is None when it comes to nothing.
+piece_refunds = Table(
+    "piece_refunds",
+    metadata,
+    text("key"),
+    Column("order_no", BigInteger, nullable=False),
+    Column("idx", Integer, nullable=False),
+    fen("goods_fen"),
+    fen("shipping_fen"),
+    fen("withheld_fen"),
+    fen("merchant_fen"),
+    fen("platform_fen"),
+    text("reason"),
+    text("refund_no", null=True),
+    at("at"),
+    PrimaryKeyConstraint("key", "idx"),
+    CheckConstraint("withheld_fen <= goods_fen + shipping_fen", name="withheld_of_it"),
+    Index(None, "order_no", "idx"),
+)
+
+piece_refund_lines = Table(
+    "piece_refund_lines",
+    metadata,
+    text("key"),
+    Column("idx", Integer, nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("first_unit", Integer, nullable=False),
+    Column("last_unit", Integer, nullable=False),
+    fen("pay_fen"),
+    PrimaryKeyConstraint("key", "idx", "line_no"),
+    ForeignKeyConstraint(["key", "idx"], ["piece_refunds.key", "piece_refunds.idx"]),
+    CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name="units"),
+)
+
+# Gifts that the buyer keeps though what they were given for went back: each is reckoned once.
+kept_gifts = Table(
+    "kept_gifts",
+    metadata,
+    Column("order_no", BigInteger, nullable=False),
+    Column("line_no", Integer, nullable=False),
+    text("key"),
+    fen("value_fen"),
+    PrimaryKeyConstraint("order_no", "line_no"),
+)
+
 # Double entry: the legs of a posting sum to zero per currency, which a deferred trigger checks at commit.
 journal_postings = Table(
     "journal_postings",
@@ -90,4 +137,45 @@ journal_legs = Table(
     PrimaryKeyConstraint("key", "leg"),
     ForeignKeyConstraint(["key"], ["journal_postings.key"]),
     Index(None, "account"),
+)
+
+# What a merchant was told it is owed. Statements of a merchant are numbered without gaps.
+statements = Table(
+    "statements",
+    metadata,
+    Column("statement_no", Text, primary_key=True),
+    text("merchant"),
+    Column("number", Integer, CheckConstraint("number > 0", name="number"), nullable=False),
+    text("currency"),
+    at("until"),
+    Column("total_fen", BigInteger, nullable=False),
+    at("made_at"),
+    UniqueConstraint("merchant", "number"),
+)
+
+# One row for each posting on a merchant's account: a sub-order that was settled, or a refund after that. It waits for
+# the next statement (None), and is in one for good.
+statement_rows = Table(
+    "statement_rows",
+    metadata,
+    text("key"),
+    text("statement_no", null=True),
+    text("merchant"),
+    Column("order_no", BigInteger, nullable=False),
+    text("sub_order_no"),
+    text("currency"),
+    fen("goods_fen"),
+    Column("subsidy_fen", BigInteger, nullable=False),
+    fen("shipping_fen"),
+    Column("fee_fen", BigInteger, nullable=False),
+    fen("refunds_fen"),
+    Column("net_fen", BigInteger, nullable=False),
+    at("at"),
+    PrimaryKeyConstraint("key", "sub_order_no"),
+    ForeignKeyConstraint(["key"], ["journal_postings.key"]),
+    ForeignKeyConstraint(["statement_no"], ["statements.statement_no"]),
+    CheckConstraint("net_fen = goods_fen + subsidy_fen + shipping_fen - fee_fen - refunds_fen", name="adds_up"),
+    Index(None, "sub_order_no"),
+    Index(None, "statement_no"),
+    Index("statement_rows_open_idx", "merchant", postgresql_where="statement_no IS NULL"),
 )

@@ -156,8 +156,10 @@ sub_order_lines = Table(
     Column("last_unit", Integer, nullable=False),
     fen("goods_fen"),
     fen("pay_fen"),
+    Column("refunded", Integer, nullable=False, server_default="0"),  # the first so many of its units have gone back
     PrimaryKeyConstraint("order_no", "idx", "line_no"),
     CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name="units"),
+    CheckConstraint("refunded BETWEEN 0 AND last_unit - first_unit + 1", name="refunded"),
     ForeignKeyConstraint(["order_no", "idx"], ["sub_orders.order_no", "sub_orders.idx"]),
 )
 

@@ -1,8 +1,8 @@
-"""What takes something off: promotions, coupons in buyers' hands, members' tiers."""
+"""What takes something off: promotions, coupons in buyers' hands; and members: their tiers and points."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Table, Text
 
-from store.tables.base import at, metadata, operations, text
+from store.tables.base import at, fen, metadata, operations, text
 
 # A promotion's document never changes; the columns beside it are copied from it, to find it by. Stopping is the one
 # thing that is ever added.
@@ -61,4 +61,24 @@ members = Table(
     Column("buyer_id", BigInteger, primary_key=True),
     text("tier"),
     at("changed_at"),
+)
+
+# Members' points. Only ever added to; the balance is the sum of `points`. `entry`: EARNED and TAKEN_BACK here; SPENT by
+# whatever lets members spend them. `short` is what a taking back did not find.
+point_entries = Table(
+    "point_entries",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("buyer_id", BigInteger, nullable=False),
+    text("entry"),
+    Column("points", BigInteger, nullable=False),
+    fen("short"),
+    Column("order_no", BigInteger, nullable=True),
+    text("sub_order_no", null=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("entry IN ('EARNED', 'TAKEN_BACK', 'SPENT')", name="entry"),
+    CheckConstraint("(entry = 'EARNED' AND points >= 0) OR (entry <> 'EARNED' AND points <= 0)", name="direction"),
+    CheckConstraint("short = 0 OR entry = 'TAKEN_BACK'", name="short_of"),
+    Index(None, "buyer_id", "at"),
+    Index(None, "sub_order_no"),
 )

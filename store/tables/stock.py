@@ -180,3 +180,15 @@ physical_reservations = Table(
     Index(None, "order_no"),
     postgresql_with=_CHANGES,
 )
+
+# Pieces that a sub-order does not need any more, by the refund they belong to; a late `take_goods` takes them off.
+physical_put_backs = Table(
+    "physical_put_backs",
+    metadata,
+    text("sub_order_no"),
+    text("reason_key"),
+    Column("line_no", Integer, nullable=False),
+    quantity(),
+    at("at"),
+    PrimaryKeyConstraint("sub_order_no", "reason_key", "line_no"),
+)

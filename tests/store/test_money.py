@@ -14,7 +14,7 @@ from domain.precedence import CaptureOutcome
 from domain.status import CloseReason
 from store.cashbox import PostgresCashbox, decide_refund
 from store.journal import ORDERS, PROVIDER, post
-from store.parcels import lock_order
+from store.sub_order_rows import lock_order
 from tests.store.books import NOW, AnswerLost, Ledgers, forgetful
 
 POSTING = "INSERT INTO journal_postings (key, kind, reference) VALUES ('k', 'TEST', 'r')"
@@ -79,7 +79,7 @@ async def test_one_key_posts_once(engine: AsyncEngine) -> None:
 
     async def once() -> None:
         async with engine.begin() as db:
-            await post(db, "k", "TEST", "r", debit=PROVIDER, credit=ORDERS, amount_fen=1, currency="CNY")
+            await post(db, "k", "TEST", "r", {PROVIDER: 1, ORDERS: -1}, "CNY")
 
     outcomes = await asyncio.gather(*(once() for _ in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(IntegrityError) == 4
@@ -151,7 +151,7 @@ async def test_money_that_nobody_wants_is_posted_once_and_owed_back_whole(ledger
 async def test_a_refund_that_is_answered_twice_is_posted_once(ledgers: Ledgers) -> None:
     """Edge case 11: repeated after a time-out, ten at once; one notice."""
     refund_no = await closed(ledgers)
-    assert await ledgers.balances() == {"provider": 1_000, "orders": -1_000}
+    assert await ledgers.balances() == {"provider": 1_000, "refunds": -1_000}
     done = RefundAnswer(refund_no=refund_no, state=RefundState.DONE)
     await asyncio.gather(*(ledgers.cashbox.refund_answered(done) for _ in range(10)))
     assert await ledgers.balances() == {}
@@ -166,7 +166,7 @@ async def test_a_refused_refund_is_still_owed_and_may_be_done_later(ledgers: Led
     for state in (RefundState.REFUSED, RefundState.DONE, RefundState.REFUSED):
         await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=refund_no, state=state, detail=state))
         states.append((await ledgers.one("SELECT state FROM refunds"), await ledgers.balances()))
-    owed = {"provider": 1_000, "orders": -1_000}
+    owed = {"provider": 1_000, "refunds": -1_000}
     assert states == [("REFUSED", owed), ("DONE", {}), ("DONE", {})]
 
 

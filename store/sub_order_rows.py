@@ -1,0 +1,92 @@
+"""The rows of an order and its sub-orders, and the one way in which they are changed.
+
+Every change locks the order's row first, so that a shipment and a cancel of one order come one after the other.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.order_number import parse
+from domain.status import (
+    Action,
+    Actor,
+    AfterSaleFact,
+    Facts,
+    FulfilmentFact,
+    PaymentFact,
+    ReviewFact,
+    Status,
+    status_of,
+)
+from domain.status import fold as fold_statuses
+from store.notes import note
+from store.tables import attentions, orders, sub_orders
+
+SubOrderRow = Row[Any]
+
+
+async def lock_order(db: AsyncConnection, order_no: int) -> Row[Any]:
+    """The order's row, until the transaction ends."""
+    return (await db.execute(select(orders).where(orders.c.order_no == order_no).with_for_update())).one()
+
+
+async def sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
+    return (await db.execute(select(sub_orders).where(sub_orders.c.sub_order_no == sub_order_no))).one()
+
+
+async def sub_orders_of(db: AsyncConnection, order_no: int) -> list[SubOrderRow]:
+    found = await db.execute(select(sub_orders).where(sub_orders.c.order_no == order_no).order_by(sub_orders.c.idx))
+    return list(found.all())
+
+
+async def lock_sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
+    """A sub-order's row, its order locked."""
+    await lock_order(db, int(parse(sub_order_no).order_no))
+    return await sub_order(db, sub_order_no)
+
+
+def facts_of(row: SubOrderRow) -> Facts:
+    return Facts(
+        payment=PaymentFact.PAID,
+        fulfilment=FulfilmentFact(row.fulfilment),
+        review=ReviewFact(row.review),
+        after_sale=AfterSaleFact(row.after_sale),
+    )
+
+
+async def change(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
+    await db.execute(
+        update(sub_orders)
+        .where(sub_orders.c.sub_order_no == row.sub_order_no)
+        .values(fulfilment=facts.fulfilment.value, review=facts.review.value, status=status_of(facts).value, **more)
+    )
+
+
+async def note_on(
+    db: AsyncConnection, row: SubOrderRow, at: datetime, actor: Actor, action: Action | str, detail: str = ""
+) -> None:
+    await note(db, row.order_no, at, actor, action, subject=row.sub_order_no, detail=detail)
+
+
+async def forget_attention(db: AsyncConnection, order_no: int) -> None:
+    """The order is at an ending: nobody is needed for it any more. Stray money is another matter."""
+    of_order = attentions.c.order_no == order_no
+    await db.execute(delete(attentions).where(of_order, ~attentions.c.subject.like("stray-payment/%")))
+
+
+async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
+    """The order's status, from its sub-orders'. The order's row must be locked."""
+    rows = await sub_orders_of(db, order_no)
+    status = fold_statuses(Status(row.status) for row in rows).status
+    values: dict[str, object] = {"status": status.value}
+    if status in (Status.COMPLETED, Status.CLOSED):
+        await forget_attention(db, order_no)
+    if status is Status.COMPLETED:
+        values["completed_at"] = at
+    if status is Status.CLOSED:
+        values["closed_at"] = at
+        values["close_reason"] = max(rows, key=lambda row: row.closed_at).close_reason
+    await db.execute(update(orders).where(orders.c.order_no == order_no).values(values))
