@@ -83,7 +83,7 @@ class Parcels:
 
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
         async with self._engine.begin() as db:
-            row = await _lock(db, request.sub_order_no)
+            row = await lock_sub_order(db, request.sub_order_no)
             return await _reschedule(db, row, request)
 
     async def record_shipped(self, request: RecordShipped) -> Answer:
@@ -189,7 +189,7 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
 
 
 async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordRescheduled) -> Answer:
-    moved = act(_facts(row), Action.RESCHEDULE, request.actor)
+    moved = act(facts_of(row), Action.RESCHEDULE, request.actor)
     if isinstance(moved, Refused):
         return Answer(status=moved.status, refused=moved)
     status = status_of(moved)
@@ -197,8 +197,8 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
         why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
         return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
     if row.ships_from != request.ships_from:
-        await _change(db, row, moved, ships_from=request.ships_from)
-        await _note(db, row, request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
+        await change(db, row, moved, ships_from=request.ships_from)
+        await note_on(db, row, request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
         body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}
         body["ships_from"] = request.ships_from.isoformat()
         await tell(db, NOTICE, f"rescheduled/{row.sub_order_no}/{request.ships_from}", body)
