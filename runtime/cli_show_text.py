@@ -76,7 +76,7 @@ def _head(view: OrderView, run: str) -> None:
         "status": _status(view.status, view.close_reason),
         "buyer": str(view.buyer_id),
         "placed": _at(view.placed_at),
-        "due": f"{yuan(view.amount_due_fen, view.currency)} (list price {yuan(view.goods_fen, view.currency)})",
+        "due": _due(view),
     }
     if view.paid_at:
         fields["paid"] = _at(view.paid_at)
@@ -85,6 +85,17 @@ def _head(view: OrderView, run: str) -> None:
     if view.risk_verdict:
         fields["risk"] = view.risk_verdict
     say_fields(fields | {"run": run})
+
+
+def _due(view: OrderView) -> str:
+    """What it comes to, and how."""
+    parts = [f"list price {yuan(view.goods_fen, view.currency)}"]
+    off_fen = view.goods_fen + view.shipping_fen - view.amount_due_fen
+    if off_fen:
+        parts.append(f"discounts −{yuan(off_fen, view.currency)}")
+    if view.shipping_fen:
+        parts.append(f"shipping {yuan(view.shipping_fen, view.currency)}")
+    return f"{yuan(view.amount_due_fen, view.currency)} ({', '.join(parts)})"
 
 
 def _status(status: Status, close_reason: str | None) -> str:
@@ -117,7 +128,7 @@ def _lines(lines: Sequence[LineView]) -> None:
     rows = [
         [
             str(line.line_no),
-            f"{line.title}\n{line.sku}",
+            "\n".join([line.title, line.sku, *_terms(line)]),
             line.merchant,
             str(line.quantity),
             _count(line.shipped),
@@ -128,6 +139,12 @@ def _lines(lines: Sequence[LineView]) -> None:
         for line in lines
     ]
     print_table(columns, rows, "Lines")
+
+
+def _terms(line: LineView) -> list[str]:
+    """Which promotion took what off it, or gave it."""
+    gift = [f"a gift of {line.gift_of}"] if line.gift_of else []
+    return gift + [f"{share.promotion_id} −{yuan(share.amount_fen)}" for share in line.discounts]
 
 
 def _sub_orders(subs: Sequence[SubOrderView]) -> None:
@@ -143,12 +160,21 @@ def _sub_orders(subs: Sequence[SubOrderView]) -> None:
             sub.sub_order_no,
             f"{sub.merchant}, {sub.warehouse or 'virtual'}",
             sub.status if sub.close_reason is None else f"{sub.status}\n{sub.close_reason}",
-            f"{sub.carrier} {sub.tracking_no}{_latest(sub)}" if sub.carrier else "not shipped",
-            yuan(sub.pay_fen),
+            _travels(sub),
+            yuan(sub.pay_fen + sub.shipping_fen),
         ]
         for sub in subs
     ]
     print_table(columns, rows, "Sub-orders")
+
+
+def _travels(sub: SubOrderView) -> str:
+    if sub.carrier:
+        return f"{sub.carrier} {sub.tracking_no}{_latest(sub)}"
+    if sub.delivered_at:
+        return "granted"
+    waits = [f"ships from {sub.ships_from}"] if sub.ships_from else []
+    return "\n".join(["not shipped", *waits, *(flag.lower() for flag in sub.flags)])
 
 
 def _latest(sub: SubOrderView) -> str:
