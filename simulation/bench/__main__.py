@@ -10,17 +10,17 @@ from rich.console import Console
 
 from runtime.embedded import Postgres, ServerFailed
 from runtime.up import ROOT, SetupError
-from simulation.bench import stock
+from simulation.bench import orders, stock, stock_rounds
 from simulation.bench.charts import Chart
 from simulation.bench.machine import this_machine
 from simulation.bench.progress import Show
 from simulation.bench.report import Page
-from simulation.bench.stock_rounds import Sizes
 
 Part = Callable[[bool, Show], Awaitable[tuple[Page, Chart]]]
 
 PARTS: Mapping[str, Part] = {
-    "stock": lambda quick, show: stock.run(stock.QUICK if quick else Sizes(), show),
+    "stock": lambda quick, show: stock.run(stock.QUICK if quick else stock_rounds.Sizes(), show),
+    "orders": lambda quick, show: orders.run(orders.QUICK if quick else orders.Sizes(), show),
 }
 
 

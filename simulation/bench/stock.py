@@ -11,7 +11,7 @@ from simulation.bench.figures import Cell, Sample, median_ratio
 from simulation.bench.progress import Show
 from simulation.bench.report import Page, Table, Target, number, times
 from simulation.bench.servers import a_database, a_postgres, data_folder
-from simulation.bench.stock_contenders import OneStatement, Ours, RowLock
+from simulation.bench.stock_contenders import Contender, OneStatement, Ours, RowLock
 from simulation.bench.stock_floors import BATCH, CLIENTS, Floors
 from simulation.bench.stock_rounds import HOT, ZIPF, Outcome, Rounds, Sizes
 
@@ -39,7 +39,10 @@ async def _rounds(postgres: Postgres, engine: AsyncEngine, folder: Path, sizes: 
     naive, single, ours = RowLock(engine), OneStatement(engine), Ours(engine)
     floors = Floors(postgres, engine, folder)
     await floors.set_up()
-    contenders = {HOT: [naive, single, ours, Ours(engine, limited=True)], ZIPF: [naive, single, ours]}
+    contenders: dict[str, list[Contender]] = {
+        HOT: [naive, single, ours, Ours(engine, limited=True)],
+        ZIPF: [naive, single, ours],
+    }
     rounds = Rounds(contenders, floors, sizes, show)
     show.begin("stock", rounds.steps)
     return await rounds.run()
