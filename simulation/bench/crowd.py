@@ -151,9 +151,9 @@ class HandedOver:
 
     async def all_of(self, order_no: str) -> list[str]:
         """The numbers of its sub-orders."""
-        there = self._waiting[int(order_no)] = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(PATIENCE_S):
-            return await there
+        there: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._waiting[int(order_no)] = there
+        return await asyncio.wait_for(there, PATIENCE_S)
 
     async def look(self) -> None:
         query = text(

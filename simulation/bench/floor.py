@@ -6,12 +6,13 @@ attributes, no details, no rules, no database.
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.workflow import ParentClosePolicy
 
 QUEUE = "bench-floor"
-_STEP = {"start_to_close_timeout": timedelta(seconds=8)}
+_STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=8)}
 _LONG = timedelta(minutes=30)
 
 
@@ -30,11 +31,11 @@ async def nothing() -> None:
 
 async def local_steps(count: int) -> None:
     for _ in range(count):
-        await workflow.execute_local_activity(nothing, **_STEP)  # type: ignore[arg-type]
+        await workflow.execute_local_activity(nothing, **_STEP)
 
 
 async def regular_step() -> None:
-    await workflow.execute_activity(nothing, **_STEP)  # type: ignore[arg-type]
+    await workflow.execute_activity(nothing, **_STEP)
 
 
 @workflow.defn(name="FloorOrder")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from simulation.bench.charts import Chart, Panel
-from simulation.bench.crowd import FloorOrders, Orders
+from simulation.bench.crowd import Crowd, FloorOrders, Orders
 from simulation.bench.figures import median_ratio
 from simulation.bench.floor import QUEUE
 from simulation.bench.loads import Load, live
@@ -53,7 +53,7 @@ async def _rounds(stage: Stage, sizes: Sizes, outcome: Outcome, show: Show) -> N
             floor=await stack.enter_async_context(stage.worker(bare, "floor")),
         )
         orders = await stack.enter_async_context(Orders(stage, ours).at_work())
-        crowds = {OURS: orders, FLOOR: FloorOrders(stage, bare)}
+        crowds: dict[str, Crowd] = {OURS: orders, FLOOR: FloorOrders(stage, bare)}
         show.step("orders: warming up")
         for crowd in crowds.values():
             await live(crowd, 4, 4, meter)
@@ -68,7 +68,7 @@ async def _rounds(stage: Stage, sizes: Sizes, outcome: Outcome, show: Show) -> N
 def _page(outcome: Outcome, sizes: Sizes) -> Page:
     most = sizes.loads[-1][0]
     per_s = {whose: [load.per_s for load in outcome.loads[most, whose]] for whose in (OURS, FLOOR)}
-    page = Page(
+    return Page(
         name="orders",
         title="Whole orders",
         notes=[
@@ -85,7 +85,6 @@ def _page(outcome: Outcome, sizes: Sizes) -> Page:
         ],
         tables=[_speed(outcome, sizes), _cpu(outcome, sizes), _costs(outcome)],
     )
-    return page
 
 
 def _speed(outcome: Outcome, sizes: Sizes) -> Table:

@@ -23,7 +23,7 @@ SKUS = [f"SKU-{n:03d}" for n in range(100)]
 @dataclass(frozen=True)
 class Sizes:
     rounds: int = 5
-    seconds: float = 1.2
+    seconds: float = 0.8
     callers: Sequence[int] = (1, 10, 50, 200)
     scarce: int = 300
 
