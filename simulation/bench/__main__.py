@@ -10,7 +10,7 @@ from rich.console import Console
 
 from runtime.embedded import Postgres, ServerFailed
 from runtime.up import ROOT, SetupError
-from simulation.bench import flash, flash_page, orders, stock, stock_rounds
+from simulation.bench import flash, flash_page, growth, growth_page, orders, stock, stock_rounds, tried
 from simulation.bench.charts import Chart
 from simulation.bench.machine import this_machine
 from simulation.bench.progress import Show
@@ -21,7 +21,9 @@ Part = Callable[[bool, Show], Awaitable[tuple[Page, Chart]]]
 PARTS: Mapping[str, Part] = {
     "stock": lambda quick, show: stock.run(stock.QUICK if quick else stock_rounds.Sizes(), show),
     "orders": lambda quick, show: orders.run(orders.QUICK if quick else orders.Sizes(), show),
+    "growth": lambda quick, show: growth_page.run(growth.QUICK if quick else growth.Sizes(), show),
     "flash": lambda quick, show: flash_page.run(flash.QUICK if quick else flash.Sizes(), show),
+    "tried": lambda quick, show: tried.run(tried.QUICK if quick else tried.Sizes(), show),
 }
 
 

@@ -55,10 +55,18 @@ class Crowd(Protocol):
 class Orders:
     """Whole orders of the product: `merchants` of them in each, and `lines` lines."""
 
-    def __init__(self, stage: Stage, settings: Settings, *, merchants: int = 2, lines: int = 3) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        settings: Settings,
+        *,
+        merchants: int = 2,
+        lines: int = 3,
+        checkout: type[Checkout] = Checkout,
+    ) -> None:
         self._stage = stage
         self._acts = Acts(stage.client, PostgresOrderBook(stage.engine))
-        self._checkout = _checkout(stage, settings)
+        self.checkout = _checkout(stage, settings, checkout)
         self._merchants = merchants
         self._lines = lines
         self._skus: list[str] = []
@@ -85,7 +93,7 @@ class Orders:
 
     async def place(self) -> str:
         """An order that waits for its payment; its number."""
-        placed = await self._checkout.place("bench", uuid.uuid4().hex, self._cart())
+        placed = await self.checkout.place("bench", uuid.uuid4().hex, self._cart())
         while isinstance(placed, Accepted):  # no worker was free in time: who asks again under its key waits on
             placed = await self._wait_for(placed.order_no)
         assert placed.refusal is None, placed.refusal
@@ -126,7 +134,7 @@ class Orders:
         return placement
 
 
-def _checkout(stage: Stage, settings: Settings) -> Checkout:
+def _checkout(stage: Stage, settings: Settings, kind: type[Checkout]) -> Checkout:
     secret = settings.order_number_key.get_secret_value().encode()
     wanted = CheckoutSettings(
         task_queue=settings.task_queue,
@@ -135,7 +143,7 @@ def _checkout(stage: Stage, settings: Settings) -> Checkout:
         task_timeout_s=settings.workflow_task_timeout_s,
         wait_s=PATIENCE_S,
     )
-    return Checkout(stage.client, PostgresCheckoutKeys(stage.engine, secret, CHANNEL), wanted)
+    return kind(stage.client, PostgresCheckoutKeys(stage.engine, secret, CHANNEL), wanted)
 
 
 def _done(answer: Answer) -> None:

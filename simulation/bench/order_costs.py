@@ -25,7 +25,7 @@ class Costs:
 
 async def measure_costs(stage: Stage) -> dict[str, Costs]:
     ours, bare = stage.settings_for("count-orders"), stage.settings_for("count-floor")
-    async with _working(stage, ours), Orders(stage, ours).at_work() as orders:
+    async with working(stage, ours), Orders(stage, ours).at_work() as orders:
         with counting_transactions() as seen:
             costs = {"ours": Costs(await _counts(stage, orders))}
         each = Counter({name: round(count / ORDERS) for name, count in seen.items()})
@@ -42,7 +42,7 @@ async def _counts(stage: Stage, crowd: Crowd) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def _working(stage: Stage, settings: Settings) -> AsyncIterator[None]:
+async def working(stage: Stage, settings: Settings) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     working = asyncio.create_task(run_worker(settings, stage.client, stopping))
     try:

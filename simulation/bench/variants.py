@@ -36,7 +36,6 @@ VARIANTS = {
         ),
         Variant("tasks-8", "8 workflow tasks at once instead of 100", {"max_concurrent_workflow_tasks": 8}),
         Variant("locals-10", "10 local activities at once instead of 100", {"max_concurrent_local_activities": 10}),
-        Variant("no-eager", "no eager activities", {"disable_eager_activity_execution": True}),
     )
 }
 
