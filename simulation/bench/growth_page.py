@@ -1,5 +1,6 @@
 """The page of part 3."""
 
+import os
 from statistics import median
 
 from simulation.bench.charts import Chart, Panel
@@ -42,9 +43,11 @@ def _findings(outcome: Outcome) -> list[str]:
     per_s = {count: median(load.per_s for load in loads) for count, loads in outcome.workers.items()}
     cores = median(sum(load.cpu_s.values()) / load.seconds for load in outcome.workers[fewest])
     first, last = outcome.waiting[0], outcome.waiting[-1]
+    full = cores > 0.85 * len(os.sched_getaffinity(0))
+    why = "so more workers need more cores" if full else "so it is not the cores that they wait for"
     found = [
         f"{most} workers complete {times(per_s[most] / per_s[fewest])} the orders/s of {fewest}: with {fewest} the "
-        f"processes measured here already keep {cores:.1f} cores busy, so more workers need more cores",
+        f"processes measured here keep {cores:.1f} cores busy, {why}",
         f"an order that waits takes {_kb_each(outcome):.0f} KB of its worker's memory, until the cache is full; with "
         f"{last.open:,} open the next placement takes {times(last.next_ms / first.next_ms)} the time of {first.open:,}",
     ]
