@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH_STAMP := .venv/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check histories clean
+.PHONY: help up demo test bench check histories clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -36,6 +37,15 @@ check: $(STAMP) ## lint, format, strict types, who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Its own extra packages, once.
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' || { \
+	  echo "the install failed: it needs the network, this once" >&2; exit 1; }
+	@touch $@
+
+bench: $(BENCH_STAMP) ## measure, in some 15 minutes; a part: make bench PART=stock
+	@exec $(BIN)/python -m simulation.bench $(PART)
 
 histories: $(STAMP) ## record the replay tests' histories afresh
 	@exec $(BIN)/python -m tests.replay.record

@@ -96,7 +96,9 @@ class Refusal(Message):
 
 
 class Placement(Message):
-    """Checkout's answer: the order, or the refusal. Money in fen; no `payment_link` where nothing is due."""
+    """Checkout's answer: the order, or the refusal. Money in fen; no `payment_link` where nothing is due.
+
+    `order_no` is empty for what was sold out before anything was started."""
 
     order_no: str
     refusal: Refusal | None = None

@@ -17,16 +17,20 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.stock import StockLine
 from domain.base import Message
 from domain.cart import Cart, StartOrder, Terms
 from domain.checkout import Limits, within_limits
 from domain.order import Placement, Refusal
 from domain.status import Status
+from store.batcher import Overloaded
 from store.checkout import PostgresCheckoutKeys
+from store.sold_out import PostgresStockGate
 from workflows import search
 from workflows.order import Order
+from workflows.refusals import out_of_stock
 
 
 class TooLarge(Exception):
@@ -60,13 +64,22 @@ class CheckoutSettings(Message):
 class Checkout:
     """Step 0 and 1 of the order's story. The caller never writes the order's row; the run does."""
 
-    def __init__(self, client: Client, keys: PostgresCheckoutKeys, settings: CheckoutSettings) -> None:
+    def __init__(
+        self,
+        client: Client,
+        keys: PostgresCheckoutKeys,
+        settings: CheckoutSettings,
+        gate: PostgresStockGate | None = None,
+    ) -> None:
+        """Without a gate every order is started, and its run asks the ledger."""
         self._client = client
         self._keys = keys
         self._settings = settings
+        self._gate = gate
 
     async def place(self, caller: str, key: str, cart: Cart) -> Placement | Accepted:
-        """Place an order. Key: `(caller, key)`, for ever; the same key and body give the same answer.
+        """Place an order. Key: `(caller, key)`, for ever; the same key and body give the same answer. But what is sold
+        out is refused without an order and without a number, and not remembered: asked again, it looks again.
 
         Raises TooLarge, store.checkout.KeyReused and Unavailable."""
         too_large = within_limits(cart, self._settings.limits)
@@ -74,9 +87,34 @@ class Checkout:
             raise TooLarge(too_large)
         body = hashlib.sha256(cart.model_dump_json().encode()).hexdigest()
         today = datetime.now(UTC).date()
-        order_no = await self._keys.mint(caller, key, body, cart.buyer_id, today)
-        answered = await self._keys.answered(order_no)
-        return answered or await self._start(caller, order_no, cart)
+        minted = await self._keys.mint(caller, key, body, cart.buyer_id, today)
+        answered = None if minted.new else await self._keys.answered(minted.order_no)
+        if answered is not None:
+            return answered
+        refused = await self._sold_out(cart)
+        if refused is not None and (minted.new or not await self._is_started(minted.order_no)):
+            return Placement(order_no="", refusal=refused)
+        return await self._start(caller, minted.order_no, cart)
+
+    async def _sold_out(self, cart: Cart) -> Refusal | None:
+        if self._gate is None:
+            return None
+        wanted = [StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in cart.lines]
+        try:
+            short = await self._gate.sold_out(wanted)
+        except Overloaded as full:
+            raise Unavailable(str(full)) from full
+        return out_of_stock(short) if short else None
+
+    async def _is_started(self, order_no: str) -> bool:
+        """Whether the order has a run: then that one answers, and may itself hold what is sold out for all others."""
+        try:
+            await self._client.get_workflow_handle(search.order_id(order_no)).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
+        return True
 
     async def _start(self, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
         start = self._operation(caller, order_no, cart)

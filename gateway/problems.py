@@ -7,7 +7,7 @@ status  type                      when
 404     no-such-order             there is none, or it is another party's: the two can't be told apart
 404     no-such-page              the address names nothing
 405     no-such-method            the address knows other methods
-409     order-refused             checkout's order was not taken; the key is spent, nothing is held
+409     order-refused             checkout's order was not taken, nothing is held; without an `order_no` the key is free
 409     not-allowed-now           the state of the order does not allow the act
 413     too-large                 more bytes than a body may have
 415     not-json                  a body must be application/json

@@ -80,7 +80,7 @@ def _as_json(answer: "Placement | Accepted", caller: str, key: str) -> dict[str,
 
 
 def _say(answer: "Placement | Accepted", ask_again: str) -> None:
-    fields = {"order": answer.order_no}
+    fields = {"order": answer.order_no} if answer.order_no else {}
     if not isinstance(answer, Placement):
         fields["outcome"] = "accepted; no worker has answered yet, the order comes through when one does"
         fields["next"] = ask_again

@@ -34,6 +34,7 @@ from store.promotions import PostgresPromotions
 from store.refunds import PostgresRefunds
 from store.risk import PostgresRisk
 from store.shelves import PostgresShelves
+from store.sold_out import PostgresStockGate
 from store.stock import PostgresStock
 from store.views import PostgresViews
 
@@ -122,6 +123,7 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
                 limits=limits(settings),
                 task_timeout_s=settings.workflow_task_timeout_s,
             ),
+            PostgresStockGate(engine),
         )
         yield Front(
             client=client,

@@ -7,10 +7,18 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.base import Message
 from domain.order import Placement
 from domain.order_number import candidate
 from domain.status import Status
 from store.tables import checkout_keys, orders, placements
+
+
+class Minted(Message):
+    """The number of a key's order. `new`: this call made it, so nobody can have started its run before."""
+
+    order_no: str
+    new: bool
 
 
 class KeyReused(Exception):
@@ -23,7 +31,7 @@ class PostgresCheckoutKeys:
         self._secret = secret
         self._channel = channel
 
-    async def mint(self, caller: str, key: str, body_sha256: str, buyer_id: int, today: date) -> str:
+    async def mint(self, caller: str, key: str, body_sha256: str, buyer_id: int, today: date) -> Minted:
         """The order's number under this key: a new one, or the one it has. Raises KeyReused for another body."""
         async with self._engine.begin() as db:
             for attempt in count():
@@ -38,10 +46,10 @@ class PostgresCheckoutKeys:
                     insert(checkout_keys).values(row).on_conflict_do_nothing().returning(checkout_keys.c.order_no)
                 )
                 if made.first() is not None:
-                    return number
+                    return Minted(order_no=number, new=True)
                 known = await self._known(db, caller, key, body_sha256)
                 if known is not None:
-                    return known
+                    return Minted(order_no=known, new=False)
                 # Neither ours nor this key's: the number is another order's. The next attempt is another number.
         raise AssertionError("unreachable: candidates run out with an error")
 

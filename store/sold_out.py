@@ -11,9 +11,11 @@ from store.raw import autocommit
 
 Asked = tuple[Sequence[StockLine], str]
 
+# What a merchant lets be taken by the payment only is not refused before it: its placement takes nothing.
 _AVAILABLE = """
 SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
-JOIN stock USING (sku, channel)
+JOIN stock USING (sku, channel) LEFT JOIN products USING (sku) LEFT JOIN merchants m USING (merchant)
+WHERE m.stock_policy IS DISTINCT FROM 'DEDUCT_ON_PAYMENT'
 """
 
 

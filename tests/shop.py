@@ -31,6 +31,7 @@ from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
 from store.order_book import PostgresOrderBook
 from store.risk import PostgresRisk
+from store.sold_out import PostgresStockGate
 from store.stock import PostgresStock
 from store.views import PostgresViews
 from workflows import search
@@ -116,7 +117,7 @@ class Shop:
             device_id=person.device_id,
         )
 
-    def checkout(self, *, wait_s: float = 8.0, **terms: Any) -> Checkout:
+    def checkout(self, *, wait_s: float = 8.0, gated: bool = False, **terms: Any) -> Checkout:
         settings = CheckoutSettings(
             task_queue=self.settings.task_queue,
             terms=Terms(**terms),
@@ -125,7 +126,8 @@ class Shop:
             wait_s=wait_s,
         )
         secret = self.settings.order_number_key.get_secret_value().encode()
-        return Checkout(self.client, PostgresCheckoutKeys(self.engine, secret, CHANNEL), settings)
+        gate = PostgresStockGate(self.engine) if gated else None
+        return Checkout(self.client, PostgresCheckoutKeys(self.engine, secret, CHANNEL), settings, gate)
 
     async def ask(self, cart: Cart, **terms: Any) -> Placement:
         """Checkout's answer, whatever it is."""

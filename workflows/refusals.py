@@ -1,12 +1,14 @@
 """What a buyer is told when something that the order needs is not to be had (any more)."""
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponsTaken
     from activities.stock import OverLimit, Reserved, Shortage
     from domain.cart import Cart
-    from domain.order import OrderLine, PricedOrder, Refusal, RefusalCode
+    from domain.order import PricedOrder, Refusal, RefusalCode
 
 
 def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
@@ -16,9 +18,24 @@ def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
     lines = {line.line_no: line for line in priced.lines}
     if reserved.over_limit:
         return _limit_reached(reserved.over_limit)
-    if reserved.short:
-        return _out_of_stock(reserved.short, lines)
-    return None
+    if not reserved.short:
+        return None
+    refused = out_of_stock(reserved.short)
+    gift = lines[reserved.short[0].line_no].gift
+    if gift is None:
+        return refused
+    remedy = f"the gift of {gift.promotion_id} has just run out: place the order again, without it"
+    return refused.model_copy(update={"remedy": remedy})
+
+
+def out_of_stock(short: Sequence[Shortage]) -> Refusal:
+    """Of goods that the buyer wants, there is too little."""
+    return Refusal(
+        code=RefusalCode.OUT_OF_STOCK,
+        detail="; ".join(f"{each.sku}: {each.wanted} wanted, {each.available} left" for each in short),
+        remedy="take less of it, or take it out",
+        place=f"line {short[0].line_no}",
+    )
 
 
 def coupon_gone(taken: CouponsTaken, cart: Cart) -> Refusal | None:
@@ -46,16 +63,4 @@ def _limit_reached(over: list[OverLimit]) -> Refusal:
         ),
         remedy=f"take {left} of it" if left else "take it out",
         place=f"line {first.line_no}",
-    )
-
-
-def _out_of_stock(short: list[Shortage], lines: dict[int, OrderLine]) -> Refusal:
-    gift = lines[short[0].line_no].gift
-    return Refusal(
-        code=RefusalCode.OUT_OF_STOCK,
-        detail="; ".join(f"{each.sku}: {each.wanted} wanted, {each.available} left" for each in short),
-        remedy="take less of it, or take it out"
-        if gift is None
-        else f"the gift of {gift.promotion_id} has just run out: place the order again, without it",
-        place=f"line {short[0].line_no}",
     )

@@ -52,7 +52,8 @@ async def place(
     """Place an order: checkout for any buyer, a buyer for itself.
 
     The key is kept for ever. The same key and body give the same answer; another body under it is refused (422).
-    409: the order was refused, and nothing is held. 422: nothing was started, and the key is still free."""
+    409: the order was refused, and nothing is held; without an `order_no` it is sold out just now: ask again.
+    422: nothing was started, and the key is still free."""
     if caller.role is Role.BUYER and not caller.is_buyer(cart.buyer_id):
         raise not_for(caller.role, "a buyer orders for itself only: buyer_id must be your own")
     try:

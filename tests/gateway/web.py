@@ -110,7 +110,7 @@ def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
 def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
     return Front(
         client=shop.client,
-        checkout=shop.checkout(wait_s=wait_s),
+        checkout=shop.checkout(wait_s=wait_s, gated=True),
         acts=Acts(shop.client, shop.book),
         views=shop.views,
         inbox=PostgresInbox(shop.engine),

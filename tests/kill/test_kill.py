@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -93,7 +94,7 @@ class Order:
     def planned(self) -> bool:
         return (self.kills / f"{self.person.buyer_id % 1_000_000:06d}@{self.point}").exists()
 
-    async def placed(self, sku: str, person: Person | None = None, **terms: int) -> str:
+    async def placed(self, sku: str, person: Person | None = None, **terms: Any) -> str:
         self.person = person or self.person
         self.plan()
         cart = self.shop.cart([sku], self.person, expected_fen=1000)

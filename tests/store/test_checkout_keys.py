@@ -25,7 +25,7 @@ def keys(engine: AsyncEngine) -> PostgresCheckoutKeys:
 async def mint(
     keys: PostgresCheckoutKeys, key: str = "k1", body: str = BODY, *, caller: str = "web", today: date = TODAY
 ) -> str:
-    return await keys.mint(caller, key, body, BUYER, today)
+    return (await keys.mint(caller, key, body, BUYER, today)).order_no
 
 
 def nth(attempt: int, key: str = "k1") -> str:

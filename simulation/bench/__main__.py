@@ -1,0 +1,65 @@
+"""`python -m simulation.bench [PART …]`: all parts, or those that are named. `make bench` sets up what it needs."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from runtime.embedded import Postgres, ServerFailed
+from runtime.up import ROOT, SetupError
+from simulation.bench import flash, flash_page, growth, growth_page, orders, stock, stock_rounds, tried
+from simulation.bench.charts import Chart
+from simulation.bench.machine import this_machine
+from simulation.bench.progress import Show
+from simulation.bench.report import Page
+
+Part = Callable[[bool, Show], Awaitable[tuple[Page, Chart]]]
+
+PARTS: Mapping[str, Part] = {
+    "stock": lambda quick, show: stock.run(stock.QUICK if quick else stock_rounds.Sizes(), show),
+    "orders": lambda quick, show: orders.run(orders.QUICK if quick else orders.Sizes(), show),
+    "growth": lambda quick, show: growth_page.run(growth.QUICK if quick else growth.Sizes(), show),
+    "flash": lambda quick, show: flash_page.run(flash.QUICK if quick else flash.Sizes(), show),
+    "tried": lambda quick, show: tried.run(tried.QUICK if quick else tried.Sizes(), show),
+}
+
+
+async def bench(parts: list[str], out: Path, *, quick: bool, console: Console) -> bool:
+    """Whether every check held. A target that is not met is a finding, not a failure."""
+    machine = this_machine(Path(Postgres(out).command()[0]))
+    good = True
+    with Show(console) as show:
+        show.say(str(machine))
+        for name in parts:
+            page, chart = await PARTS[name](quick, show)
+            drawn = chart.draw(out / f"{name}.png")
+            written = page.write(out, machine, chart=drawn)
+            show.say(f"{name}: {written.relative_to(ROOT) if written.is_relative_to(ROOT) else written.name}")
+            for target in page.targets:
+                show.say(f"  {target.what}: {target.reached:.2f}, wanted {target.wanted:g}")
+            good = good and page.good
+    return good
+
+
+def main() -> int:
+    """Exit status 0 when every check held, 1 when one did not or a server did not start."""
+    asked = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    asked.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all of them")
+    asked.add_argument("--quick", action="store_true", help="sizes for a look at the harness, not at the figures")
+    asked.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks", help="where the pages go")
+    given = asked.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        asked.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    try:
+        good = asyncio.run(bench(given.parts or list(PARTS), given.out, quick=given.quick, console=Console()))
+    except (SetupError, ServerFailed) as failed:
+        sys.stderr.write(f"{failed}\n")
+        return 1
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""What an order costs: events, activities, transactions, and what Temporal Cloud would bill.
+
+Actions are what it bills: a start, an update, a signal, a timer, an upsert of search attributes and an activity are 1
+each, a child's start 2, all local activities of one workflow task together 1.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import Engine
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+History = Sequence[HistoryEvent]
+
+
+@contextmanager
+def counting_transactions() -> Iterator[Counter[str]]:
+    """Transactions that activities of this process make, by activity."""
+    seen: Counter[str] = Counter()
+
+    def ended(_: Connection) -> None:
+        if activity.in_activity():
+            seen[activity.info().activity_type] += 1
+
+    for name in ("commit", "rollback"):
+        event.listen(Engine, name, ended)
+    try:
+        yield seen
+    finally:
+        for name in ("commit", "rollback"):
+            event.remove(Engine, name, ended)
+
+
+def local_batches(events: History) -> int:
+    """Local activities leave markers after the workflow task that ran them."""
+    batches, within = 0, False
+    for each in events:
+        if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            within = False
+        elif each.event_type == EventType.EVENT_TYPE_MARKER_RECORDED and not within:
+            batches, within = batches + 1, True
+    return batches
+
+
+def costs_of(histories: Sequence[History]) -> dict[str, int]:
+    """Of an order's run and its sub-orders' runs together."""
+    every = [each for events in histories for each in events]
+    kinds = Counter(EventType.Name(each.event_type).removeprefix("EVENT_TYPE_") for each in every)
+    batches = sum(local_batches(events) for events in histories)
+    counts = {
+        "workflow tasks": kinds["WORKFLOW_TASK_COMPLETED"],
+        "history events": len(every),
+        "regular activities": kinds["ACTIVITY_TASK_SCHEDULED"],
+        "local activities": kinds["MARKER_RECORDED"],
+        "timers": kinds["TIMER_STARTED"],
+        "updates": kinds["WORKFLOW_EXECUTION_UPDATE_ACCEPTED"],
+        "signals": kinds["SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED"],
+        "upserts": kinds["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"],
+    }
+    children = kinds["START_CHILD_WORKFLOW_EXECUTION_INITIATED"]
+    billed = ("regular activities", "timers", "updates", "signals", "upserts")
+    return {**counts, "actions": 1 + 2 * children + batches + sum(counts[name] for name in billed)}
+
+
+async def histories_of(client: Client, runs: Sequence[str]) -> list[History]:
+    """The events of each run, by workflow id."""
+    return [list((await client.get_workflow_handle(run).fetch_history()).events) for run in runs]

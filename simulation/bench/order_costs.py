@@ -1,0 +1,52 @@
+"""What one order costs, counted with the worker in this process, where its transactions can be seen."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from statistics import median_low
+
+from runtime.settings import Settings
+from runtime.worker import run_worker
+from simulation.bench.counting import costs_of, counting_transactions, histories_of
+from simulation.bench.crowd import Crowd, FloorOrders, Orders
+from simulation.bench.stage import Stage
+from simulation.bench.worker import floor_worker
+
+ORDERS = 3  # one after the other; the median, since two messages that just meet share a workflow task
+
+
+@dataclass
+class Costs:
+    counts: dict[str, int]
+    transactions: Counter[str] = field(default_factory=Counter)  # of one order, by activity
+
+
+async def measure_costs(stage: Stage) -> dict[str, Costs]:
+    ours, bare = stage.settings_for("count-orders"), stage.settings_for("count-floor")
+    async with working(stage, ours), Orders(stage, ours).at_work() as orders:
+        with counting_transactions() as seen:
+            costs = {"ours": Costs(await _counts(stage, orders))}
+        each = Counter({name: round(count / ORDERS) for name, count in seen.items()})
+        costs["ours"].transactions = each
+        costs["ours"].counts["transactions in activities"] = each.total()
+    async with floor_worker(stage.client, bare):
+        costs["floor"] = Costs(await _counts(stage, FloorOrders(stage, bare)))
+    return costs
+
+
+async def _counts(stage: Stage, crowd: Crowd) -> dict[str, int]:
+    each = [costs_of(await histories_of(stage.client, (await crowd.live()).runs)) for _ in range(ORDERS)]
+    return {name: median_low(costs[name] for costs in each) for name in each[0]}
+
+
+@asynccontextmanager
+async def working(stage: Stage, settings: Settings) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    working = asyncio.create_task(run_worker(settings, stage.client, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await working

@@ -1,0 +1,54 @@
+"""The servers of a benchmark: its own, on free ports, with their data in a folder that goes with it."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from runtime.embedded import Postgres
+from runtime.up import ROOT
+from store import migrate
+from store.engine import engine_for
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """On the disk where the project keeps its own: a commit must cost what it costs there."""
+    parent = ROOT / ".data"
+    parent.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def a_postgres(folder: Path) -> Iterator[Postgres]:
+    """With its defaults: every commit is synced."""
+    server = Postgres(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def a_database(server: Postgres, name: str) -> AsyncIterator[AsyncEngine]:
+    """A migrated database, and an engine as the product opens it."""
+    admin = create_async_engine(server.url, isolation_level="AUTOCOMMIT")
+    async with admin.connect() as db:
+        await db.execute(text(f"CREATE DATABASE {name}"))
+    await admin.dispose()
+    url = server.url.replace("/postgres?", f"/{name}?")
+    await migrate.upgrade(url)
+    engine = engine_for(url)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()

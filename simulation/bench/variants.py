@@ -1,0 +1,51 @@
+"""Ways to run a worker that are worth trying. Switched on here only: the product's worker knows none of them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+
+import runtime.worker
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`options` go to the SDK's `Worker`, over what the product says."""
+
+    name: str
+    what: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_AUTOSCALING = PollerBehaviorAutoscaling()
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("default", "as the product runs it"),
+        Variant("unsandboxed", "no sandbox for workflows", {"workflow_runner": UnsandboxedWorkflowRunner()}),
+        Variant("no-cache", "no workflow cache: every task replays its run", {"max_cached_workflows": 0}),
+        Variant("cache-20", "a cache of 20 runs, fewer than are open", {"max_cached_workflows": 20}),
+        Variant(
+            "autoscaling",
+            "pollers that scale by themselves",
+            {"workflow_task_poller_behavior": _AUTOSCALING, "activity_task_poller_behavior": _AUTOSCALING},
+        ),
+        Variant("tasks-8", "8 workflow tasks at once instead of 100", {"max_concurrent_workflow_tasks": 8}),
+        Variant("locals-10", "10 local activities at once instead of 100", {"max_concurrent_local_activities": 10}),
+    )
+}
+
+
+@contextmanager
+def running_as(variant: Variant) -> Iterator[None]:
+    """The product's worker, made in this process meanwhile, is made so."""
+
+    def made(*given: Any, **options: Any) -> Worker:
+        return Worker(*given, **{**options, **variant.options})
+
+    with patch.object(runtime.worker, "Worker", made):
+        yield

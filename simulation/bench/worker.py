@@ -1,0 +1,50 @@
+"""A worker process of the benchmark: `python -m simulation.bench.worker VARIANT`, or `floor` for the bare workflows."""
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from runtime import logs, worker
+from runtime.settings import Settings, load
+from runtime.temporal import connect
+from simulation.bench import floor
+from simulation.bench.variants import VARIANTS, running_as
+
+
+def floor_worker(client: Client, settings: Settings) -> Worker:
+    """With the settings of the product's worker."""
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[floor.FloorOrder, floor.FloorPart],
+        activities=[floor.nothing],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules("simulation")
+        ),
+        max_cached_workflows=settings.max_cached_workflows,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
+    )
+
+
+async def work(name: str) -> None:
+    settings, stopping = load(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    client = await connect(settings)
+    if name == "floor":
+        async with floor_worker(client, settings):
+            await stopping.wait()
+        return
+    with running_as(VARIANTS[name]):
+        await worker.run_worker(settings, client, stopping)
+
+
+if __name__ == "__main__":
+    logs.as_json()
+    asyncio.run(work(sys.argv[1]))
