@@ -11,7 +11,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship, closing_answer
+from domain.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Review, Scan, ScanKind, Ship, closing_answer
 from domain.order_number import OrderNo, sub_order_no
 from domain.risk import Decision
 from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
@@ -40,6 +40,10 @@ class Acts:
     async def cancel(self, number: OrderNo, cancel: Cancel, key: str | None = None) -> Answer:
         """An order with all that has not shipped, or one sub-order by itself."""
         return await self._update(number, "cancel", cancel, Action.CANCEL, cancel.actor, key)
+
+    async def cancel_pieces(self, number: OrderNo, cancel: CancelPieces, key: str | None = None) -> Answer:
+        """Some pieces of a sub-order. Without a key, asking again cancels again."""
+        return await self._update(number, "cancel_pieces", cancel, Action.CANCEL, cancel.actor, key)
 
     async def ship(self, number: OrderNo, shipment: Ship, key: str | None = None) -> Answer:
         return await self._update(number, "ship", shipment, Action.SHIP, shipment.actor, key)

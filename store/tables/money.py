@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -82,6 +83,7 @@ piece_refunds = Table(
     fen("withheld_fen"),
     fen("merchant_fen"),
     fen("platform_fen"),
+    Column("before_shipping", Boolean, nullable=False),
     text("reason"),
     text("refund_no", null=True),
     at("at"),

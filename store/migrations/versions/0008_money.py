@@ -25,6 +25,7 @@ _TABLES = (
       withheld_fen bigint NOT NULL CONSTRAINT piece_refunds_withheld_fen_check CHECK (withheld_fen >= 0),
       merchant_fen bigint NOT NULL CONSTRAINT piece_refunds_merchant_fen_check CHECK (merchant_fen >= 0),
       platform_fen bigint NOT NULL CONSTRAINT piece_refunds_platform_fen_check CHECK (platform_fen >= 0),
+      before_shipping boolean NOT NULL,
       reason text NOT NULL,
       refund_no text,
       at timestamptz NOT NULL DEFAULT now(),
@@ -153,8 +154,10 @@ _CLOSED_BEFORE = (
     """,
     """
     INSERT INTO piece_refunds
-      (key, order_no, idx, goods_fen, shipping_fen, withheld_fen, merchant_fen, platform_fen, reason, at)
-    SELECT sub_order_no || '/cancel', order_no, idx, pay_fen, shipping_fen, 0, 0, 0, close_reason, closed_at
+      (key, order_no, idx, goods_fen, shipping_fen, withheld_fen, merchant_fen, platform_fen, before_shipping, reason,
+       at)
+    SELECT sub_order_no || '/cancel', order_no, idx, pay_fen, shipping_fen, 0, 0, 0, true, close_reason,
+      closed_at
     FROM sub_orders WHERE status = 'CLOSED'
     """,
     """
