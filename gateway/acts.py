@@ -11,7 +11,18 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Reschedule, Review, Scan, ScanKind, Ship, closing_answer
+from domain.acts import (
+    Cancel,
+    CancelPieces,
+    ConfirmReceipt,
+    Deliver,
+    Reschedule,
+    Review,
+    Scan,
+    ScanKind,
+    Ship,
+    closing_answer,
+)
 from domain.order_number import OrderNo, sub_order_no
 from domain.risk import Decision
 from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
@@ -44,6 +55,10 @@ class Acts:
     async def reschedule(self, number: OrderNo, changed: Reschedule, key: str | None = None) -> Answer:
         """Move the ship date of a presale that has not left."""
         return await self._update(number, "reschedule", changed, Action.RESCHEDULE, changed.actor, key)
+
+    async def cancel_pieces(self, number: OrderNo, cancel: CancelPieces, key: str | None = None) -> Answer:
+        """Some pieces of a sub-order. Without a key, asking again cancels again."""
+        return await self._update(number, "cancel_pieces", cancel, Action.CANCEL, cancel.actor, key)
 
     async def ship(self, number: OrderNo, shipment: Ship, key: str | None = None) -> Answer:
         return await self._update(number, "ship", shipment, Action.SHIP, shipment.actor, key)

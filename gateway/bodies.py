@@ -11,6 +11,7 @@ from fastapi import Request
 from pydantic import Field, ValidationError
 
 from domain.base import Document
+from domain.pieces import SomePieces
 from domain.strict_json import BadInput, load
 from gateway.context import TheGateway
 from gateway.limits import read_body
@@ -22,6 +23,13 @@ Model = TypeVar("Model", bound=Document)
 class CancelBody(Document):
     """Why. It may be left out."""
 
+    note: str = Field(default="", max_length=500)
+
+
+class CancelPiecesBody(Document):
+    """Which pieces, and why."""
+
+    lines: SomePieces
     note: str = Field(default="", max_length=500)
 
 

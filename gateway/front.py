@@ -9,6 +9,7 @@ from gateway.checkout import Checkout
 from store.inbox import PostgresInbox
 from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
+from store.refunds import PostgresRefunds
 from store.views import PostgresViews
 
 
@@ -21,3 +22,4 @@ class Front:
     inbox: PostgresInbox
     book: PostgresOrderBook
     owners: PostgresOwnership
+    refunds: PostgresRefunds

@@ -9,11 +9,11 @@ from pydantic.json_schema import models_json_schema
 
 from domain.acts import Review, Scan
 from domain.cart import Cart
-from gateway.bodies import CancelBody, DecisionBody, ShipBody
+from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, ShipBody
 from gateway.problems import MEDIA_TYPE, ProblemBody
 
 _REF = "#/components/schemas/"
-_BODIES: tuple[type[BaseModel], ...] = (Cart, CancelBody, ShipBody, Scan, Review, DecisionBody)
+_BODIES: tuple[type[BaseModel], ...] = (Cart, CancelBody, CancelPiecesBody, ShipBody, Scan, Review, DecisionBody)
 
 _PROBLEMS = {
     400: "The body can't be read.",

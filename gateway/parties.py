@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Path
 
 from domain.base import Message
 from domain.order_number import BadOrderNo, OrderNo, parse, sub_order_no
-from domain.status import Answer, Status
+from domain.status import Answer, Refused, Status
 from gateway.auth import Caller, Role, allow, not_for
 from gateway.context import TheGateway
 from gateway.problems import NO_SUCH_ORDER, NOT_ALLOWED_NOW, Problem, no_such_order
@@ -58,17 +58,21 @@ class Acting(Message):
         return f"{act}/{self.caller.name}/{self.key}" if self.key else None
 
     def done(self, answer: Answer) -> Done:
-        """Or the refusal, with the state and what is allowed instead."""
-        refused = answer.refused
-        if refused is None:
-            return Done(number=self.name, status=answer.status)
-        raise Problem(
-            NOT_ALLOWED_NOW,
-            refused.reason,
-            order_status=refused.status,
-            action=refused.action,
-            allowed=list(refused.allowed),
-        )
+        """Or the refusal."""
+        if answer.refused is not None:
+            raise not_allowed_now(answer.refused)
+        return Done(number=self.name, status=answer.status)
+
+
+def not_allowed_now(refused: Refused) -> Problem:
+    """The refusal, with the state and what is allowed instead."""
+    return Problem(
+        NOT_ALLOWED_NOW,
+        refused.reason,
+        order_status=refused.status,
+        action=refused.action,
+        allowed=list(refused.allowed),
+    )
 
 
 def name_of(number: OrderNo) -> str:

@@ -9,6 +9,7 @@ from runtime import (
     cli_acts,
     cli_goods,
     cli_lists,
+    cli_money,
     cli_place,
     cli_promotions,
     cli_quote,
@@ -74,6 +75,9 @@ app.command("decide-risk", rich_help_panel=ELSE)(cli_acts.decide_risk)
 app.command(rich_help_panel=LOOK)(cli_show.show)
 app.command("list", rich_help_panel=LOOK)(cli_lists.list_)
 app.command(rich_help_panel=LOOK)(cli_verify.verify)
+app.command(rich_help_panel=LOOK)(cli_money.money)
+app.command(rich_help_panel=LOOK)(cli_money.statements)
+app.command(rich_help_panel=OPERATE)(cli_money.settle)
 app.add_typer(cli_risk.app, name="risk", rich_help_panel=OPERATE)
 app.command(rich_help_panel=OPERATE)(cli_token.token)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Reschedule, Review, Scan, ScanKind, Ship
+from domain.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, ScanKind, Ship
 from domain.order_number import OrderNo, parse
+from domain.pieces import Pieces
 from domain.risk import Decision
 from domain.status import Action, Actor, Answer, Refused, Status, allowed
 from domain.views import OrderView
@@ -43,13 +44,23 @@ def cancel(
     no: Number,
     party: Annotated[Party, typer.Option("--as", help="Who cancels.")] = Party.BUYER,
     note: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    lines: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="LINE=PIECES", help="Of a sub-order: only so many pieces of a line, as in 1=2."),
+    ] = None,
     as_json: base.AsJson = False,
 ) -> None:
-    """Cancel an order, or one sub-order, before it ships.
+    """Cancel an order, one sub-order or some of its pieces, before it ships.
 
     An order with all that has not shipped yet. What was paid for it goes back."""
+    actor = _ACTORS[party]
+    if lines:
+        sub = base.sub_order_number(no)
+        some = made(CancelPieces, {"lines": "--line"}, actor=actor, note=note, lines=[_pieces(one) for one in lines])
+        _act(no, sub, lambda acts: acts.cancel_pieces(sub, some), as_json)
+        return
     number = base.any_number(no)
-    wish = made(Cancel, actor=_ACTORS[party], note=note)
+    wish = made(Cancel, actor=actor, note=note)
     _act(no, number, lambda acts: acts.cancel(number, wish), as_json)
 
 
@@ -142,6 +153,14 @@ def decide_risk(
 
 
 # --- the same for all
+
+
+def _pieces(text: str) -> Pieces:
+    """`1=2`: two pieces of line 1."""
+    line_no, _, quantity = text.partition("=")
+    if not (line_no.isdecimal() and quantity.isdecimal()):
+        raise base.Fault(f"--line: write a line's number and how many pieces, like 1=2, not {text!r}", base.BAD_INPUT)
+    return made(Pieces, {"line_no": "--line", "quantity": "--line"}, line_no=int(line_no), quantity=int(quantity))
 
 
 def _act(no: str, number: OrderNo, act: "Callable[[Acts], Awaitable[Answer]]", as_json: bool) -> None:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:  # `--help` must be quick
     from domain.market import Coupon
     from domain.promotion import Promotion
     from store.coupons import CouponEntry, HeldCoupon
+    from store.points import Points
     from store.promotions import KnownPromotion
 
 promotion = typer.Typer(no_args_is_help=True, help="See promotions, and stop them.")
 coupon = typer.Typer(no_args_is_help=True, help="Give coupons to buyers, and see what became of them.")
-member = typer.Typer(no_args_is_help=True, help="Say which member tier a buyer has.")
+member = typer.Typer(no_args_is_help=True, help="Say which member tier a buyer has; see its points.")
 
 PromotionId = Annotated[str, typer.Argument(metavar="PROMOTION_ID", help="The promotion's id.")]
 _BUYER = {"min": 1, "max": 2**53}
@@ -207,6 +208,34 @@ def set_member(
         base.say_json(known)
         return
     typer.echo(f"{buyer} is {tier}")
+
+
+@member.command("show")
+def show_member(
+    buyer: Annotated[int, typer.Argument(metavar="BUYER_ID", help="Who.", **_BUYER)], as_json: base.AsJson = False
+) -> None:
+    """Show a buyer's tier, points, and how they came about, newest first."""
+
+    async def work(engine: "AsyncEngine") -> "tuple[str | None, Points]":
+        from store.members import PostgresMembers
+        from store.points import PostgresPoints
+
+        return await PostgresMembers(engine).tier(buyer), await PostgresPoints(engine).of_buyer(buyer)
+
+    tier, points = base.with_engine(work)
+    if as_json:
+        base.say_json({"buyer_id": buyer, "tier": tier, **points.model_dump(mode="json")})
+        return
+    typer.echo(f"{buyer} is {tier or 'of no tier'}, and has {points.balance} points")
+    if points.entries:
+        columns = [Column("when"), Column("what"), Column("points", right=True), Column("short", right=True)]
+        print_table(
+            [*columns, Column("sub-order", fixed=True)],
+            [
+                [_when(one.at), one.entry, f"{one.points:+}", str(one.short or ""), one.sub_order_no or ""]
+                for one in points.entries
+            ],
+        )
 
 
 def _read(file: str) -> "list[Promotion]":

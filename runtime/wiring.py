@@ -133,4 +133,5 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
             inbox=PostgresInbox(engine),
             book=book,
             owners=PostgresOwnership(engine),
+            refunds=PostgresRefunds(engine),
         )

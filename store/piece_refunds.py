@@ -81,6 +81,7 @@ async def _write_units(
             withheld_fen=back.withheld_fen,
             merchant_fen=sum(units.merchant_fen for units in back.units),
             platform_fen=sum(units.platform_fen for units in back.units),
+            before_shipping=not back.units[0].part.shipped,
             reason=cause.reason,
             refund_no=refund_no,
             at=cause.at,

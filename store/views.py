@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, Text, cast, literal, null, select, tuple_, union_all
+from sqlalchemy import Row, Select, Text, cast, func, literal, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.order import OrderLine, Placement, SubOrderPlan
@@ -30,6 +30,8 @@ from store.tables import (
     order_events,
     order_lines,
     orders,
+    piece_refund_lines,
+    piece_refunds,
     placements,
     refunds,
     risk_decisions,
@@ -303,12 +305,25 @@ def _sub_order(row: Row[Any], lines: list[Row[Any]], scans: list[ScanView]) -> S
         lines=[
             LineView(
                 **_of(line, LineView, leave=("shipped", "closed", "discounts")),
-                shipped=line.quantity if status in _SHIPPED else 0,
-                closed=line.quantity if status is Status.CLOSED else 0,
+                shipped=line.quantity - line.cancelled if status in _SHIPPED else 0,
+                closed=line.refunded,
             )
             for line in lines
         ],
         tracking=scans,
+    )
+
+
+def _cancelled() -> Any:
+    """How many pieces of a sub-order's line went back before it shipped."""
+    part, back, units = sub_order_lines.c, piece_refunds.c, piece_refund_lines.c
+    same = (back.order_no == part.order_no) & (back.idx == part.idx) & (units.line_no == part.line_no)
+    return (
+        select(func.coalesce(func.sum(units.last_unit - units.first_unit + 1), 0))
+        .join(piece_refunds, (back.key == units.key) & (back.idx == units.idx))
+        .where(same, back.before_shipping)
+        .correlate(sub_order_lines)
+        .scalar_subquery()
     )
 
 
@@ -326,6 +341,8 @@ async def _sub_order_lines(db: AsyncConnection, order_no: int) -> dict[int, list
             part.goods_fen,
             part.pay_fen,
             order_lines.c.gift["promotion_id"].astext.label("gift_of"),
+            part.refunded,
+            _cancelled().label("cancelled"),
         )
         .join(order_lines, (order_lines.c.order_no == part.order_no) & (order_lines.c.line_no == part.line_no))
         .where(part.order_no == order_no)

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, OrderEnded, Ship
+from domain.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, OrderEnded, Ship
 from domain.cart import Address, Cart, CartLine, Terms
 from domain.order import Placement
 from domain.order_number import parse
+from domain.pieces import Pieces
 from domain.product import Product
 from domain.risk import BlockKind
 from domain.status import Actor, Answer, Status
@@ -136,10 +137,16 @@ class Shop:
         return answer
 
     async def place(
-        self, skus: Sequence[str], person: Person | None = None, *, price_fen: int = 1000, **terms: Any
+        self,
+        skus: Sequence[str],
+        person: Person | None = None,
+        *,
+        price_fen: int = 1000,
+        quantity: int = 1,
+        **terms: Any,
     ) -> str:
-        """An order that is taken: one piece of each SKU. Its number."""
-        cart = self.cart(skus, person or Person(), expected_fen=price_fen * len(skus))
+        """An order that is taken: so many pieces of each SKU. Its number."""
+        cart = self.cart(skus, person or Person(), expected_fen=price_fen * quantity * len(skus), quantity=quantity)
         placement = await self.ask(cart, **terms)
         assert placement.refusal is None, placement.refusal
         return placement.order_no
@@ -154,6 +161,12 @@ class Shop:
 
     async def cancel(self, number: str, actor: Actor = Actor.BUYER) -> Answer:
         return await self.acts.cancel(parse(number), Cancel(actor=actor))
+
+    async def cancel_pieces(
+        self, sub_order_no: str, pieces: dict[int, int], actor: Actor = Actor.BUYER, key: str | None = None
+    ) -> Answer:
+        lines = [Pieces(line_no=line_no, quantity=quantity) for line_no, quantity in pieces.items()]
+        return await self.acts.cancel_pieces(parse(sub_order_no), CancelPieces(actor=actor, lines=lines), key)
 
     async def ship(self, sub_order_no: str, tracking_no: str = "T1") -> Answer:
         shipment = Ship(actor=Actor.MERCHANT, carrier="SF", tracking_no=tracking_no)

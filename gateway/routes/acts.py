@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from domain.acts import Cancel, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
+from domain.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
 from domain.risk import Decision
 from gateway.auth import Role
-from gateway.bodies import CancelBody, DecisionBody, RescheduleBody, ShipBody, body
+from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, RescheduleBody, ShipBody, body
 from gateway.context import TheGateway
 from gateway.openapi import problems, takes
 from gateway.parties import Acting, Done, acting
@@ -46,6 +46,22 @@ async def reschedule(
     """Move a presale's ship date, before it has left. A date that has come: it leaves now."""
     changed = Reschedule(actor=on.caller.actor, ships_from=told.ships_from)
     return on.done(await gateway.front.acts.reschedule(on.number, changed, on.key_of("reschedule")))
+
+
+@router.post(
+    "/sub-orders/{no}/cancel-pieces",
+    responses=_WITH_BODY,
+    openapi_extra=takes(CancelPiecesBody, {"lines": [{"line_no": 1, "quantity": 2}], "note": "two are enough"}),
+)
+async def cancel_pieces(
+    gateway: TheGateway,
+    on: Annotated[Acting, Depends(acting(Role.BUYER, Role.MERCHANT, Role.OPERATOR, sub_orders=True))],
+    told: Annotated[CancelPiecesBody, Depends(body(CancelPiecesBody))],
+) -> Done:
+    """Cancel some pieces of a sub-order before it ships; the others ship as before. Send a key: without one, a repeat
+    cancels more."""
+    wanted = CancelPieces(actor=on.caller.actor, lines=told.lines, note=told.note)
+    return on.done(await gateway.front.acts.cancel_pieces(on.number, wanted, on.key_of("cancel-pieces")))
 
 
 @router.post(

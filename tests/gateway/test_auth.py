@@ -86,6 +86,7 @@ def test_no_token_is_minted_for_an_id_that_nobody_has(role: Role, sub: str) -> N
 # Every route that takes a token, with the roles that have it.
 SHIPMENT = {"carrier": "SF", "tracking_no": "1"}
 SCAN = {"event_id": "e", "kind": "in_transit", "at": "2026-11-12T08:00:00Z"}
+PIECES = {"lines": [{"line_no": 1, "quantity": 1}]}
 ROUTES: dict[tuple[str, str], tuple[Any, set[str]]] = {
     ("POST", "/orders"): ({}, {"checkout", "buyer"}),
     ("GET", "/orders"): (None, {"buyer", "operator"}),
@@ -93,6 +94,8 @@ ROUTES: dict[tuple[str, str], tuple[Any, set[str]]] = {
     ("GET", "/orders/{order}"): (None, {"checkout", "buyer", "merchant", "carrier", "operator"}),
     ("POST", "/orders/{order}/cancel"): ({}, {"buyer", "operator"}),
     ("POST", "/orders/{sub}/cancel"): ({}, {"buyer", "merchant", "operator"}),
+    ("POST", "/sub-orders/{sub}/cancel-pieces"): (PIECES, {"buyer", "merchant", "operator"}),
+    ("GET", "/sub-orders/{sub}/refund-quote"): (None, {"buyer", "merchant", "operator"}),
     ("POST", "/orders/{order}/decide-risk"): ({"approved": True, "note": "n"}, {"operator"}),
     ("POST", "/sub-orders/{sub}/reschedule"): ({"ships_from": "2026-12-24"}, {"merchant", "operator"}),
     ("POST", "/sub-orders/{sub}/ship"): (SHIPMENT, {"merchant"}),

@@ -20,6 +20,7 @@ from gateway.front import Front
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.inbox import PostgresInbox
 from store.ownership import PostgresOwnership
+from store.refunds import PostgresRefunds
 from tests.shop import Person, Shop
 
 PROBLEM = "application/problem+json"
@@ -116,6 +117,7 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
         inbox=PostgresInbox(shop.engine),
         book=shop.book,
         owners=PostgresOwnership(shop.engine),
+        refunds=PostgresRefunds(shop.engine),
     )
 
 
