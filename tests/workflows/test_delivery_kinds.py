@@ -93,9 +93,9 @@ async def history(run: WorkflowHandle[object, object]) -> str:
 
 
 async def waits(shop: Shop, number: str) -> bool:
-    """Whether its run has begun to."""
+    """Whether its run has looked once, and waits until it looks again."""
     try:
-        return "back-order" in await history(shop.sub_run(number))
+        return "EVENT_TYPE_TIMER_STARTED" in await history(shop.sub_run(number))
     except RPCError:
         return False
 
