@@ -1,10 +1,15 @@
 """Do the books balance? Asked of the database, the payment provider and Temporal, from outside the ledgers."""
 
+from datetime import datetime
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
+from domain.settlement import Statement
 from simulation.parties import View
+from store.reconciliation import mismatches
+from store.settlement import PostgresSettlement
 
 _MUST_BE_EMPTY = {
     "journal postings that do not sum to zero": (
@@ -12,6 +17,9 @@ _MUST_BE_EMPTY = {
     ),
     "stray money that is still with us": (
         "SELECT currency FROM journal_legs WHERE account = 'stray' GROUP BY currency HAVING sum(amount_fen) <> 0"
+    ),
+    "refunds that are decided and still with us": (
+        "SELECT currency FROM journal_legs WHERE account = 'refunds' GROUP BY currency HAVING sum(amount_fen) <> 0"
     ),
     "stock counters that do not add up with the reservations": (
         "SELECT s.sku FROM stock s LEFT JOIN stock_reservations r USING (sku, channel)"
@@ -28,9 +36,9 @@ _MUST_BE_EMPTY = {
         " GROUP BY o.order_no HAVING sum(l.pay_fen) + o.shipping_fen <> o.amount_due_fen"
     ),
     "orders whose sub-orders do not add up": (
-        "SELECT o.order_no FROM orders o JOIN sub_orders s USING (order_no)"
-        " WHERE NOT EXISTS (SELECT 1 FROM order_lines l WHERE l.order_no = o.order_no AND l.closed > 0)"
-        " GROUP BY o.order_no HAVING sum(s.pay_fen + s.shipping_fen) <> o.amount_due_fen"
+        "SELECT order_no FROM sub_orders s GROUP BY order_no"
+        " HAVING sum(pay_fen) <> (SELECT sum(pay_fen) FROM order_lines l"
+        " WHERE l.order_no = s.order_no AND l.closed = 0)"
     ),
     "orders that are at no ending": (
         "SELECT order_no FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED')"
@@ -50,10 +58,24 @@ async def imbalances(engine: AsyncEngine, client: Client, statement: View) -> li
     async with engine.connect() as db:
         found = [f"{what}: {rows}" for what, query in _MUST_BE_EMPTY.items() if (rows := await _first(db, query))]
         found += await _against_the_provider(db, statement)
+    found += await mismatches(engine)
     open_runs = [run.id async for run in client.list_workflows('ExecutionStatus = "Running"')]
     if open_runs:
         found.append(f"runs that have not ended: {open_runs[:5]}")
     return found
+
+
+async def unaccounted(engine: AsyncEngine, until: datetime) -> tuple[list[Statement], list[str]]:
+    """Settle all orders, which have ended: the statements, and what is then neither a merchant's nor the platform's."""
+    statements = await PostgresSettlement(engine).settle(until)
+    query = (
+        "SELECT account || ': ' || sum(amount_fen) FROM journal_legs"
+        " WHERE account IN ('orders', 'shipping', 'refunds', 'stray') GROUP BY account, currency"
+        " HAVING sum(amount_fen) <> 0"
+    )
+    async with engine.connect() as db:
+        left = [f"money that is nobody's after the settlement: {rows}" for rows in [await _first(db, query)] if rows]
+    return statements, left + await mismatches(engine)
 
 
 async def _first(db: AsyncConnection, query: str) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runtime.catalog_file import read_catalog
+from runtime.cli_base import yuan
 from runtime.embedded import ServerFailed
 from runtime.load_catalog import load_catalog
 from runtime.promotions_file import read_promotions
@@ -19,7 +21,7 @@ from runtime.settings import Settings, load_without_servers
 from runtime.temporal import connect
 from runtime.up import SetupError, Stack
 from runtime.wiring import open_engine
-from simulation.books import imbalances
+from simulation.books import imbalances, unaccounted
 from simulation.parties import EXAMPLES, Parties
 from simulation.stories import STORIES, Scene, Story
 from store.coupons import PostgresCoupons
@@ -81,6 +83,15 @@ def _table(acts: list[Act], ui: str) -> Table:
     return table
 
 
+async def _settled(stack: Stack, console: Console) -> list[str]:
+    """As if every window for after-sale had ended: whose the money is then."""
+    async with open_engine(stack.settings) as engine:
+        statements, wrong = await unaccounted(engine, datetime.now(UTC) + timedelta(days=366))
+    owed = ", ".join(f"{one.merchant} {yuan(one.total_fen, one.currency)}" for one in statements)
+    console.print(f"Settled, less the platform's fee: {owed or 'nobody is owed anything new'}.", soft_wrap=True)
+    return wrong
+
+
 async def _drained(stack: Stack, parties: Parties) -> list[str]:
     """Some orders of the stories only play a part (an accomplice's expires): wait for those too."""
     client = await connect(stack.settings)
@@ -117,6 +128,7 @@ async def _perform(stack: Stack, console: Console) -> bool:
             wrong = await _drained(stack, parties)
     await parties.close()
     _tell_links(console, acts, stack.temporal_ui)
+    wrong += await _settled(stack, console)
     for what in wrong:
         console.print(f"[red]the books do not balance: {what}[/]", soft_wrap=True)
     if not wrong:

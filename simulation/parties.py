@@ -110,6 +110,17 @@ class Parties:
         """As the buyer sees it, with the codes of virtual goods."""
         return dict((await self._ask(Role.BUYER, str(buyer.buyer_id), "GET", f"/orders/{order_no}")).json())
 
+    async def refund_quote(self, sub: View, buyer: Buyer) -> int:
+        """What one piece of the sub-order's first line would bring back."""
+        path = f"/sub-orders/{sub['sub_order_no']}/refund-quote?line={sub['lines'][0]['line_no']}=1"
+        return int((await self._ask(Role.BUYER, str(buyer.buyer_id), "GET", path)).json()["amount_fen"])
+
+    async def cancel_piece(self, sub: View, buyer: Buyer) -> httpx.Response:
+        body = {"lines": [{"line_no": sub["lines"][0]["line_no"], "quantity": 1}]}
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        path = f"/sub-orders/{sub['sub_order_no']}/cancel-pieces"
+        return await self._ask(Role.BUYER, str(buyer.buyer_id), "POST", path, json=body, headers=key)
+
     async def ship(self, sub: View) -> httpx.Response:
         parcel = {"carrier": "SF", "tracking_no": f"SF{sub['sub_order_no'][-12:]}"}
         path = f"/sub-orders/{sub['sub_order_no']}/ship"

@@ -119,6 +119,22 @@ async def cancelled_after_paying(scene: Scene) -> Ending:
     return await _closed(scene, order_no, "CANCELLED_BY_BUYER")
 
 
+async def one_piece_cancelled(scene: Scene) -> Ending:
+    buyer = scene.buyer()
+    order_no, subs = await _paid(scene, "two-merchants", buyer)
+    quoted = await scene.parties.refund_quote(subs[0], buyer)
+    done(await scene.parties.cancel_piece(subs[0], buyer))
+    scene.say("one piece cancelled, the rest ships")
+    view = await scene.parties.until(
+        order_no, lambda view: {refund["state"] for refund in view["refunds"]} == {"DONE"}, "refunded"
+    )
+    (refund,) = view["refunds"]
+    check(refund["amount_fen"] == quoted, f"{refund['amount_fen']} fen paid back, {quoted} were quoted")
+    await _received(scene, subs, buyer)
+    await scene.parties.status(order_no, "COMPLETED")
+    return Ending(order_no, f"{quoted} fen for one piece paid back, the others completed")
+
+
 async def cancelled_after_shipping(scene: Scene) -> Ending:
     buyer = scene.buyer()
     order_no, subs = await _paid(scene, "one-line", buyer)
@@ -392,6 +408,7 @@ STORIES: dict[str, Story] = {
     "3a the buyer cancels before paying": cancelled_before_paying,
     "3b the buyer cancels after paying": cancelled_after_paying,
     "3c the buyer tries after shipping": cancelled_after_shipping,
+    "3d the buyer cancels one piece": one_piece_cancelled,
     "4a a blocked buyer": blocked(BlockKind.BUYER),
     "4b a blocked device": blocked(BlockKind.DEVICE),
     "4c a blocked address": blocked(BlockKind.ADDRESS),

@@ -16,6 +16,7 @@ from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities, PaymentProvider
+from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
@@ -33,7 +34,7 @@ OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 ACTIVITIES = (
     *(CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
-    *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
+    *(MerchantActivities, RefundActivities, RiskActivities, GoodsActivities, StockActivities),
 )
 
 

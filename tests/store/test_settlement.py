@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from domain.payment import RefundAnswer, RefundState
 from domain.settlement import Earned
 from store.points import PostgresPoints
 from store.settlement import PostgresSettlement
@@ -16,6 +18,7 @@ from store.tables import metadata
 from tests.store.books import BUYER, NOW, AnswerLost, Ledgers, line
 from tests.store.refunds import Refunds, gift, shared
 
+PAGE = (Path(__file__).parents[2] / "docs/money.md").read_text()
 WEEK = timedelta(days=7)
 DUE = NOW + WEEK
 
@@ -54,6 +57,33 @@ async def test_the_worked_example(ledgers: Ledgers, refunds: Refunds, settlement
     assert (statement.statement_no, statement.total_fen) == ("m1-0001", 2_496)
     assert await settlement.statement("m1-0001") == statement
     await refunds.add_up()
+
+
+async def test_the_documentations_table(ledgers: Ledgers, refunds: Refunds, settlement: PostgresSettlement) -> None:
+    """docs/money.md: each row of its worked example."""
+    accounts = ("provider", "orders", "shipping", "refunds", "subsidy", "fee", "merchant/m1")
+    told = [row.split("|")[2:-1] for row in PAGE[PAGE.index("| paid |") :].splitlines()[:6]]
+    wanted = [[int(cell.strip().replace("−", "-") or 0) for cell in row] for row in told]
+
+    async def row() -> list[int]:
+        balances = await ledgers.balances()
+        return [balances.get(account, 0) for account in accounts]
+
+    async def paid_back(refund_no: str | None) -> list[int]:
+        assert refund_no is not None
+        await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=refund_no, state=RefundState.DONE))
+        return await row()
+
+    _, (sub,) = await ledgers.split(shared(1, "m1", 5, 550, 275, 100), shipping_fen=50)
+    seen = [await row()]
+    two = (await refunds.cancel(sub, {1: 2})).pay_back.refund_no
+    seen += [await row(), await paid_back(two)]
+    await refunds.received(sub)
+    await settlement.settle(DUE)
+    seen.append(await row())
+    one = (await refunds.decide(sub, {1: 1})).pay_back.refund_no
+    seen += [await row(), await paid_back(one)]
+    assert seen == wanted
 
 
 async def test_nothing_is_settled_before_the_window_ends_or_while_a_case_is_open(

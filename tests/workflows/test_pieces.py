@@ -126,7 +126,7 @@ async def test_a_parcel_that_is_handed_over_late_has_what_is_left(shop: Shop) ->
 
 async def test_a_run_that_starts_over_brings_back_what_the_one_before_owed(shop: Shop) -> None:
     """Terminated right after the pieces were closed: its successor finds the refund."""
-    await shop.bad_days(refund_timeouts=100)
+    await shop.bad_days(refund_fails=True)
     skus, order_no, sub = await two_lines(shop)
     assert (await shop.cancel_pieces(sub, {1: 1})).refused is None
     await shop.sub_run(sub).terminate("an operator's hand slipped")
