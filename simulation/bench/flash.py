@@ -28,7 +28,7 @@ class Sizes:
     buyers: int = 10_000
     pieces: int = 100
     payers: int = 70
-    connections: int = 1_000
+    connections: int = 200
     window_s: int = 60
     alone: int = 50
 
