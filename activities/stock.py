@@ -38,6 +38,18 @@ class Shortage(Message):
     available: int
 
 
+def shortages(lines: Sequence[StockLine], left: Mapping[str, int]) -> list[Shortage]:
+    """The lines for which there is too little. A SKU that is not in `left` is not short."""
+    wanted: dict[str, int] = {}
+    for line in lines:
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    return [
+        Shortage(line_no=line.line_no, sku=line.sku, wanted=wanted[line.sku], available=available)
+        for line in lines
+        if (available := left.get(line.sku)) is not None and available < wanted[line.sku]
+    ]
+
+
 class OverLimit(Message):
     """`wanted` by this order, after `bought` in others: together more than `limit` within `window_s` seconds."""
 

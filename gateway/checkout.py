@@ -25,6 +25,7 @@ from domain.cart import Cart, StartOrder, Terms
 from domain.checkout import Limits, within_limits
 from domain.order import Placement, Refusal
 from domain.status import Status
+from gateway.turnstile import Crowded, Turnstile
 from store.batcher import Overloaded
 from store.checkout import PostgresCheckoutKeys
 from store.sold_out import PostgresStockGate
@@ -42,7 +43,7 @@ class TooLarge(Exception):
 
 
 class Unavailable(Exception):
-    """Temporal does not answer. Ask again under the same key: nothing is done twice."""
+    """Temporal does not answer, or too many ask at once. Ask again under the same key: nothing is done twice."""
 
 
 class Accepted(Message):
@@ -76,6 +77,7 @@ class Checkout:
         self._keys = keys
         self._settings = settings
         self._gate = gate
+        self._turnstile = Turnstile(settings.wait_s)
 
     async def place(self, caller: str, key: str, cart: Cart) -> Placement | Accepted:
         """Place an order. Key: `(caller, key)`, for ever; the same key and body give the same answer. But what is sold
@@ -91,23 +93,24 @@ class Checkout:
         answered = None if minted.new else await self._keys.answered(minted.order_no)
         if answered is not None:
             return answered
-        refused = await self._sold_out(cart)
-        if refused is not None and (minted.new or not await self._is_started(minted.order_no)):
-            return Placement(order_no="", refusal=refused)
-        return await self._start(caller, minted.order_no, cart)
+        if self._gate is None or (not minted.new and await self._is_started(minted.order_no)):
+            return await self._start(caller, minted.order_no, cart)
+        return await self._pass(self._gate, caller, minted.order_no, cart)
 
-    async def _sold_out(self, cart: Cart) -> Refusal | None:
-        if self._gate is None:
-            return None
+    async def _pass(self, gate: PostgresStockGate, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
+        """Start the order, unless what it wants is sold out: to others, that is, and not to a run of its own that the
+        same request has started beside this one."""
         wanted = [StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in cart.lines]
         try:
-            short = await self._gate.sold_out(wanted)
-        except Overloaded as full:
+            async with self._turnstile.passing(gate, wanted) as short:
+                if short and not await gate.knows(order_no):
+                    return Placement(order_no="", refusal=out_of_stock(short))
+                return await self._start(caller, order_no, cart)
+        except (Crowded, Overloaded) as full:
             raise Unavailable(str(full)) from full
-        return out_of_stock(short) if short else None
 
     async def _is_started(self, order_no: str) -> bool:
-        """Whether the order has a run: then that one answers, and may itself hold what is sold out for all others."""
+        """Whether the order has a run: then that one answers, however crowded it is."""
         try:
             await self._client.get_workflow_handle(search.order_id(order_no)).describe()
         except RPCError as error:

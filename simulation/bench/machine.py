@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.embedded import TemporalServer
+from runtime.embedded import TemporalServer, postgres_folder
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,14 @@ class Machine:
         )
 
 
-def this_machine(postgres: Path) -> Machine:
-    """`postgres`: the program."""
+def this_machine() -> Machine:
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu=_cpu(),
         memory_gb=round(pages / 2**30),
         python=platform.python_version(),
-        postgres=f"PostgreSQL {_said(str(postgres), '--version').split()[-1]}",
+        postgres=f"PostgreSQL {_said(str(postgres_folder() / 'bin/postgres'), '--version').split()[-1]}",
         temporal=_temporal(_said(TemporalServer.cli, "--version")),
         load=os.getloadavg()[0],
     )

@@ -5,7 +5,6 @@ from statistics import median
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.embedded import Postgres
 from simulation.bench.charts import Chart, Panel
 from simulation.bench.figures import Cell, Sample, median_ratio
 from simulation.bench.progress import Show
@@ -28,16 +27,16 @@ _FLOORS = {
 async def run(sizes: Sizes, show: Show) -> tuple[Page, Chart]:
     with data_folder() as folder, a_postgres(folder) as postgres:
         async with a_database(postgres, "bench") as engine:
-            outcome = await _rounds(postgres, engine, folder, sizes, show)
+            outcome = await _rounds(engine, folder, sizes, show)
     page = _page(outcome, sizes)
     for finding in page.findings:
         show.say(finding)
     return page, _chart(outcome, sizes)
 
 
-async def _rounds(postgres: Postgres, engine: AsyncEngine, folder: Path, sizes: Sizes, show: Show) -> Outcome:
+async def _rounds(engine: AsyncEngine, folder: Path, sizes: Sizes, show: Show) -> Outcome:
     naive, single, ours = RowLock(engine), OneStatement(engine), Ours(engine)
-    floors = Floors(postgres, engine, folder)
+    floors = Floors(engine, folder)
     await floors.set_up()
     contenders: dict[str, list[Contender]] = {
         HOT: [naive, single, ours, Ours(engine, limited=True)],

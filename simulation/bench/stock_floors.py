@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.embedded import Postgres
+from runtime.embedded import postgres_folder
 from store.raw import autocommit
 
 CLIENTS = 16
@@ -39,9 +39,9 @@ INSERT INTO floor_reservations (order_no, line_no, sku, quantity) SELECT unnest(
 
 
 class Floors:
-    def __init__(self, postgres: Postgres, engine: AsyncEngine, folder: Path) -> None:
+    def __init__(self, engine: AsyncEngine, folder: Path) -> None:
         self._engine = engine
-        self._pgbench = Path(postgres.command()[0]).with_name("pgbench")  # the wheel brings it
+        self._pgbench = postgres_folder() / "bin/pgbench"  # the wheel brings it
         self._where = make_url(str(engine.url))
         self._scripts = {"insert": folder / "insert.sql", "update": folder / "update.sql"}
         self._numbers = count(1)

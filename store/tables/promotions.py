@@ -58,7 +58,7 @@ coupon_entries = Table(
 members = Table(
     "members",
     metadata,
-    Column("buyer_id", BigInteger, primary_key=True),
+    Column("buyer_id", BigInteger, primary_key=True, autoincrement=False),
     text("tier"),
     at("changed_at"),
 )

@@ -4,7 +4,6 @@ import asyncio
 
 from domain.stock import StockPolicy
 from gateway.auth import Role
-from store.sold_out import PostgresStockGate
 from tests.gateway.web import Web, front_of, new_key, new_name, opened, problem
 from tests.shop import Person, Shop
 from workflows import search
@@ -81,10 +80,10 @@ async def test_the_gate_refuses_nothing_that_the_ledger_would_grant(web: Web, sh
 
 
 async def test_too_many_who_look_at_once_are_told_to_ask_again(shop: Shop) -> None:
-    gate = PostgresStockGate(shop.engine)
-    gate._ask._most_waiting = 0
     front = front_of(shop)
-    front.checkout._gate = gate
+    gate = front.checkout._gate
+    assert gate is not None
+    gate._ask._most_waiting = 0
     async with opened(shop, front=front) as web:
         answer = await web.checkout.post("/orders", web.cart([await shop.sku()], Person()), key=new_key())
         problem(answer, 503, "unavailable")

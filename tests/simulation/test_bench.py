@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.embedded import Postgres
 from simulation.bench import flash, flash_page, growth, growth_page, orders, stock, stock_rounds, tried
 from simulation.bench.charts import Chart
 from simulation.bench.figures import Cell, Sample, closed_loop, median_ratio, percentile
@@ -111,7 +110,7 @@ async def test_a_part_runs_and_writes_its_page(name: str, tmp_path: Path) -> Non
     with Show(Console(quiet=True)) as show:
         page, chart = await PARTS[name](show)
     assert page.good, page.wrong
-    machine = this_machine(Path(Postgres(tmp_path).command()[0]))
+    machine = this_machine()
     drawn = chart.draw(tmp_path / f"{name}.png")
     told = page.write(tmp_path, machine, chart=drawn).read_text()
     assert (tmp_path / f"{name}.png").exists() == drawn
