@@ -225,7 +225,13 @@ order_events = Table(
 evidence_tips = Table(
     "evidence_tips",
     metadata,
-    Column("chain", SmallInteger, CheckConstraint("chain BETWEEN 0 AND 63", name="chain"), primary_key=True),
+    Column(
+        "chain",
+        SmallInteger,
+        CheckConstraint("chain BETWEEN 0 AND 63", name="chain"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("seq", BigInteger, nullable=False),
     text("sha256"),
 )
