@@ -99,14 +99,17 @@ class FlashSale:
         self.sale.runs_in_rush = await self._runs()
 
     async def _until_the_unpaid_are_back(self) -> None:
-        """Each by its own deadline."""
-        unpaid = len(orders_of(self.sale.rush)) - (self._sizes.payers - self._payers_left)
-        until = time.monotonic() + self._sizes.window_s + 60
+        """Each by its own deadline. Where the rush takes longer than that, some were sold again in it."""
+        self.sale.level_before_resale = await self._nothing_reserved(self._sizes.window_s + 60)
+
+    async def _nothing_reserved(self, within_s: float) -> dict[str, int]:
+        """The counters, once everything is either paid and taken, or back."""
+        until = time.monotonic() + within_s
         level = await self._level()
-        while level["available"] < min(unpaid, self._sizes.pieces) and time.monotonic() < until:
+        while level["reserved"] and time.monotonic() < until:
             await asyncio.sleep(0.2)
             level = await self._level()
-        self.sale.level_before_resale = level
+        return level
 
     async def _sell_again(self) -> None:
         """Some who were refused ask again; everybody who gets a piece pays. A key that no run has answered is still
@@ -117,12 +120,7 @@ class FlashSale:
         self.sale.again = await self._all(askers, min(50, self._sizes.connections), pay=True)
         await asyncio.gather(*self._paying)
         self.sale.runs = await self._runs()
-        until = time.monotonic() + 60
-        level = await self._level()
-        while level["reserved"] and time.monotonic() < until:  # until all that was paid is taken
-            await asyncio.sleep(0.2)
-            level = await self._level()
-        self.sale.level = level
+        self.sale.level = await self._nothing_reserved(60)
 
     async def _all(self, asks: Sequence[Ask], connections: int, *, pay: bool = False) -> list[Told]:
         def heard(told: Told) -> None:
