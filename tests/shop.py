@@ -104,6 +104,23 @@ class Shop:
             await self.stock.receive(sku, pieces)
         return sku
 
+    async def shelve(self, merchant: str, sku: str, pieces: int) -> None:
+        """Put pieces on the shelf of a warehouse of ours, which the merchant then ships from."""
+        await self.sql(
+            "INSERT INTO merchant_warehouses (merchant, warehouse) VALUES (:merchant, 'shelf') ON CONFLICT DO NOTHING",
+            merchant=merchant,
+        )
+        counters = "(sku, warehouse, total, available)"
+        await self.sql(
+            f"INSERT INTO physical_stock {counters} VALUES (:sku, 'shelf', :pieces, :pieces)", sku=sku, pieces=pieces
+        )
+
+    async def shelf(self, sku: str) -> tuple[int, int, int]:
+        """Available, reserved and shipped there."""
+        query = "SELECT available, reserved, shipped FROM physical_stock WHERE sku = :sku"
+        (row,) = await self.sql(query, sku=sku)
+        return row.available, row.reserved, row.shipped
+
     async def level(self, sku: str) -> dict[str, int]:
         return (await self.stock.levels([sku]))[sku]
 

@@ -43,6 +43,34 @@ async def long_under_way_then_delivered(on: Stage) -> None:
 
 
 @story()
+async def pieces_cancelled_then_the_rest_received(on: Stage) -> None:
+    """Of a parcel whose goods lie in a warehouse of ours: one piece goes back on its shelf."""
+    order_no, number = await in_a_warehouse(on)
+    assert (await on.shop.cancel_pieces(number, {1: 1})).refused is None
+    await on.received(number)
+    await on.shop.ended(order_no)
+
+
+@story()
+async def all_pieces_cancelled(on: Stage) -> None:
+    order_no, number = await in_a_warehouse(on)
+    assert (await on.shop.cancel_pieces(number, {1: 1})).refused is None
+    assert (await on.shop.cancel_pieces(number, {1: 2})).refused is None
+    await on.shop.ended(order_no)
+
+
+async def in_a_warehouse(on: Stage) -> tuple[str, str]:
+    """Three pieces, paid: the order and its one sub-order."""
+    sku = await on.shop.sku(merchant="m-stocked")
+    await on.shop.shelve("m-stocked", sku, 5)
+    order_no = await on.shop.place([sku], quantity=3)
+    on.about.append(order_no)
+    await on.shop.pay(order_no)
+    (number,) = await on.shop.split(order_no)
+    return order_no, number
+
+
+@story()
 async def terminated_sub_order_starts_again(on: Stage) -> None:
     order_no, (number,) = await on.paid()
     await on.shop.ship(number)

@@ -45,6 +45,23 @@ async def test_one_piece_is_cancelled_and_the_others_ship(shop: Shop) -> None:
     assert await shop.provider_kept(order_no) == 5_000
 
 
+async def test_cancelled_pieces_lie_on_their_shelf_again_and_the_others_leave_it(shop: Shop) -> None:
+    """Edge cases 17 and 18: of five pieces three are set aside, then two, then none; and two have left."""
+    merchant = f"stocked-{await shop.sku()}"
+    sku = await shop.sku(merchant=merchant)
+    await shop.shelve(merchant, sku, 5)
+    order_no = await shop.place([sku], quantity=3)
+    await shop.pay(order_no)
+    (sub,) = await shop.split(order_no)
+    assert await shop.shelf(sku) == (2, 3, 0)
+    assert (await shop.cancel_pieces(sub, {1: 1})).refused is None
+    await until(lambda: shop.shelf(sku), lambda seen: seen == (3, 2, 0))
+    await shop.ship(sub)
+    await until(lambda: shop.shelf(sku), lambda seen: seen == (3, 0, 2))
+    await shop.confirm(sub)
+    await shop.ended(order_no)
+
+
 async def test_the_last_pieces_close_the_order(shop: Shop) -> None:
     """Edge cases 18 and 31: nothing is pending for ever, nothing goes back twice."""
     skus, order_no, sub = await two_lines(shop)
