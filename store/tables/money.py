@@ -88,6 +88,7 @@ piece_refunds = Table(
     PrimaryKeyConstraint("key", "idx"),
     CheckConstraint("withheld_fen <= goods_fen + shipping_fen", name="withheld_of_it"),
     Index(None, "order_no", "idx"),
+    Index("piece_refunds_withheld_idx", "order_no", "idx", postgresql_where="withheld_fen > 0"),
 )
 
 piece_refund_lines = Table(
@@ -173,7 +174,7 @@ statement_rows = Table(
     at("at"),
     PrimaryKeyConstraint("key", "sub_order_no"),
     ForeignKeyConstraint(["key"], ["journal_postings.key"]),
-    ForeignKeyConstraint(["statement_no"], ["statements.statement_no"]),
+    ForeignKeyConstraint(["statement_no"], ["statements.statement_no"], deferrable=True, initially="DEFERRED"),
     CheckConstraint("net_fen = goods_fen + subsidy_fen + shipping_fen - fee_fen - refunds_fen", name="adds_up"),
     Index(None, "sub_order_no"),
     Index(None, "statement_no"),

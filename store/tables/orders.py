@@ -138,12 +138,14 @@ sub_orders = Table(
     at("received_at", null=True),
     at("closed_at", null=True),
     text("close_reason", null=True),
+    at("settled_at", null=True),
     PrimaryKeyConstraint("order_no", "idx"),
     UniqueConstraint("sub_order_no"),
     ForeignKeyConstraint(["order_no"], ["orders.order_no"]),
     CheckConstraint("(status = 'CLOSED') = (close_reason IS NOT NULL)", name="closed_with_reason"),
     Index(None, "merchant", "status", "order_no", "idx"),
     Index(None, "buyer_id", "status"),
+    Index("sub_orders_unsettled_idx", "received_at", postgresql_where="settled_at IS NULL AND received_at IS NOT NULL"),
 )
 
 sub_order_lines = Table(

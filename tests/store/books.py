@@ -88,30 +88,43 @@ class Ledgers:
         self.views = PostgresViews(self.engine)
 
     def record(
-        self, order_no: str, goods: Sequence[OrderLine], buyer_id: int = BUYER, at: datetime = NOW
+        self,
+        order_no: str,
+        goods: Sequence[OrderLine],
+        buyer_id: int = BUYER,
+        at: datetime = NOW,
+        shipping_fen: int = 0,
+        **terms: Any,
     ) -> RecordOrder:
-        due = sum(line.pay_fen for line in goods)
+        due = sum(line.pay_fen for line in goods) + shipping_fen
         return RecordOrder(
             order_no=order_no,
             caller="test",
-            terms=Terms(),
+            terms=Terms(**terms),
             cart=Cart(
                 buyer_id=buyer_id,
-                lines=[CartLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in goods],
+                lines=[
+                    CartLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity)
+                    for line in goods
+                    if line.gift is None
+                ],
                 expected_amount_fen=due,
                 address=Address(recipient="Lin", phone="13800138000", region="Hangzhou", street="Road 1"),
                 device_id="d1",
             ),
-            priced=PricedOrder(lines=list(goods), goods_fen=sum(line.goods_fen for line in goods), amount_due_fen=due),
+            priced=PricedOrder(
+                lines=list(goods),
+                goods_fen=sum(line.goods_fen for line in goods),
+                amount_due_fen=due,
+                shipping_fen=shipping_fen,
+            ),
             placed_at=at,
             pay_by=at + timedelta(minutes=30),
         )
 
-    async def placed(self, *goods: OrderLine, buyer_id: int = BUYER, at: datetime = NOW) -> str:
+    async def placed(self, *goods: OrderLine, **more: Any) -> str:
         order_no = order_number()
-        placement: Placement = await self.book.record_order(
-            self.record(order_no, goods or [line()], buyer_id=buyer_id, at=at)
-        )
+        placement: Placement = await self.book.record_order(self.record(order_no, goods or [line()], **more))
         assert placement.refusal is None
         return order_no
 
@@ -127,22 +140,24 @@ class Ledgers:
     async def accept(self, order_no: str, capture: Capture) -> CaptureOutcome:
         return (await self.book.accept_payment(AcceptPayment(order_no=order_no, capture=capture))).outcome
 
-    async def paid(self, *goods: OrderLine, buyer_id: int = BUYER, at: datetime = NOW) -> str:
+    async def paid(self, *goods: OrderLine, shipping_fen: int = 0, **more: Any) -> str:
         goods = goods or (line(),)
-        order_no = await self.placed(*goods, buyer_id=buyer_id, at=at)
-        due = sum(line.pay_fen for line in goods)
+        order_no = await self.placed(*goods, shipping_fen=shipping_fen, **more)
+        due = sum(line.pay_fen for line in goods) + shipping_fen
+        if not due:
+            return order_no
         assert await self.accept(order_no, self.capture(order_no, due)) is CaptureOutcome.ACCEPTED
         return order_no
 
-    def split_request(self, order_no: str, *goods: OrderLine) -> Split:
+    def split_request(self, order_no: str, *goods: OrderLine, shipping_fen: int = 0) -> Split:
         """One sub-order per merchant."""
         lines = list(goods or [line()])
-        return Split(order_no=order_no, plan=plan(order_no, lines, cut(lines, [], Terms()), 0), at=NOW)
+        return Split(order_no=order_no, plan=plan(order_no, lines, cut(lines, [], Terms()), shipping_fen), at=NOW)
 
-    async def split(self, *goods: OrderLine, buyer_id: int = BUYER, at: datetime = NOW) -> tuple[str, list[str]]:
-        """A paid order, and the numbers of its sub-orders."""
-        order_no = await self.paid(*goods, buyer_id=buyer_id, at=at)
-        done = await self.book.record_split(self.split_request(order_no, *goods))
+    async def split(self, *goods: OrderLine, shipping_fen: int = 0, **more: Any) -> tuple[str, list[str]]:
+        """A paid order, and the numbers of its sub-orders. `more` are a buyer, a time, or terms."""
+        order_no = await self.paid(*goods, shipping_fen=shipping_fen, **more)
+        done = await self.book.record_split(self.split_request(order_no, *goods, shipping_fen=shipping_fen))
         return order_no, [plan.sub_order_no for plan in done.sub_orders]
 
     async def ship(self, sub_order_no: str, tracking_no: str = "T1", actor: Actor = Actor.MERCHANT) -> Answer:

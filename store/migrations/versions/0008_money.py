@@ -12,6 +12,9 @@ _TABLES = (
     ALTER TABLE sub_order_lines ADD COLUMN refunded integer NOT NULL DEFAULT 0,
       ADD CONSTRAINT sub_order_lines_refunded_check CHECK (refunded BETWEEN 0 AND last_unit - first_unit + 1)
     """,
+    "ALTER TABLE sub_orders ADD COLUMN settled_at timestamptz",
+    "CREATE INDEX sub_orders_unsettled_idx ON sub_orders (received_at) "
+    "WHERE settled_at IS NULL AND received_at IS NOT NULL",
     """
     CREATE TABLE piece_refunds (
       key text NOT NULL,
@@ -30,6 +33,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX piece_refunds_order_no_idx_idx ON piece_refunds (order_no, idx)",
+    "CREATE INDEX piece_refunds_withheld_idx ON piece_refunds (order_no, idx) WHERE withheld_fen > 0",
     """
     CREATE TABLE piece_refund_lines (
       key text NOT NULL,
@@ -67,7 +71,8 @@ _TABLES = (
     """
     CREATE TABLE statement_rows (
       key text NOT NULL CONSTRAINT statement_rows_key_fkey REFERENCES journal_postings (key),
-      statement_no text CONSTRAINT statement_rows_statement_no_fkey REFERENCES statements (statement_no),
+      statement_no text CONSTRAINT statement_rows_statement_no_fkey REFERENCES statements (statement_no)
+        DEFERRABLE INITIALLY DEFERRED,
       merchant text NOT NULL,
       order_no bigint NOT NULL,
       sub_order_no text NOT NULL,
