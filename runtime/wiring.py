@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.after_sale import AfterSaleActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -21,6 +22,7 @@ from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
 from runtime.settings import Settings, load
 from runtime.temporal import connect
+from store.after_sales import PostgresAfterSales
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
@@ -73,6 +75,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
         refunds = RefundActivities(PostgresRefunds(engine))
+        cases = AfterSaleActivities(PostgresAfterSales(engine))
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -90,6 +93,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.close_pieces),
             orders.sub_order_facts,
             *(refunds.quote_refund, refunds.decide_piece_refund),
+            *(cases.look_up_case, cases.open_case, cases.record_case_act, cases.end_refund),
             orders.record_rescheduled,
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
