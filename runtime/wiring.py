@@ -18,11 +18,13 @@ from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
 from domain.checkout import Limits
 from gateway.acts import Acts
+from gateway.after_sales import AfterSales
 from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
 from runtime.settings import Settings, load
 from runtime.temporal import connect
 from store.after_sales import PostgresAfterSales
+from store.case_views import PostgresCaseViews
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
@@ -131,6 +133,10 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
             client=client,
             checkout=checkout,
             acts=Acts(client, book),
+            after_sales=AfterSales(
+                client, PostgresAfterSales(engine), settings.task_queue, settings.workflow_task_timeout_s
+            ),
+            cases=PostgresCaseViews(engine),
             views=PostgresViews(engine),
             inbox=PostgresInbox(engine),
             book=book,
