@@ -61,7 +61,7 @@ class AfterSales:
         """Open a case. Key: `(caller, key)`, for ever; a refusal leaves the key free as long as no run had to decide.
 
         Raises store.after_sales.KeyReused for another request under the same key."""
-        body = hashlib.sha256(f"{sub_order_no} {ask.model_dump_json()}".encode()).hexdigest()
+        body = body_of(sub_order_no, ask)
         case_no = await self._cases.minted(caller, key, body)
         if case_no is None:
             refused = await self._cases.would_refuse(sub_order_no, ask, datetime.now(UTC))
@@ -138,6 +138,11 @@ class AfterSales:
                 ]
             ),
         )
+
+
+def body_of(sub_order_no: str, ask: AskAfterSale) -> str:
+    """By which a key knows its request again."""
+    return hashlib.sha256(f"{sub_order_no} {ask.model_dump_json()}".encode()).hexdigest()
 
 
 async def _hear_out(start: WithStartWorkflowOperation[AfterSale, object]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from activities.after_sale import CaseOf
 from domain.after_sale import (
     Agree,
     AskAfterSale,
@@ -21,9 +22,10 @@ from domain.after_sale import (
 )
 from domain.pieces import Pieces
 from domain.status import Actor
-from gateway.after_sales import AfterSales
+from gateway.after_sales import AfterSales, body_of
 from store.after_sales import PostgresAfterSales
 from tests.shop import Person, Shop, until
+from tests.workflows.test_trade import cart, paid
 from workflows import search
 
 RETURN, REFUND = CaseKind.RETURN_AND_REFUND, CaseKind.REFUND_ONLY
@@ -31,6 +33,10 @@ RETURN, REFUND = CaseKind.RETURN_AND_REFUND, CaseKind.REFUND_ONLY
 
 def pieces(wanted: Mapping[int, int]) -> list[Pieces]:
     return [Pieces(line_no=line_no, quantity=quantity) for line_no, quantity in wanted.items()]
+
+
+def asked(wanted: Mapping[int, int], kind: CaseKind = RETURN) -> AskAfterSale:
+    return AskAfterSale(kind=kind, lines=pieces(wanted), reason="cracked")
 
 
 @dataclass
@@ -44,8 +50,11 @@ class Counter:
         self.front = AfterSales(self.shop.client, self.cases, self.shop.settings.task_queue)
 
     async def ask(self, number: str, wanted: Mapping[int, int], kind: CaseKind = RETURN, key: str = "") -> CaseAnswer:
-        asked = AskAfterSale(kind=kind, lines=pieces(wanted), reason="cracked")
-        return await self.front.ask("buyer/1", key or uuid4().hex, number, asked)
+        return await self.front.ask("buyer/1", key or uuid4().hex, number, asked(wanted, kind))
+
+    async def mint(self, number: str, wanted: Mapping[int, int], key: str) -> str:
+        """The number alone, as a gateway that dies right after has it."""
+        return await self.cases.mint("buyer/1", key, body_of(number, asked(wanted)), number)
 
     async def opened(self, number: str, wanted: Mapping[int, int], kind: CaseKind = RETURN) -> str:
         """A case's number."""
@@ -89,14 +98,18 @@ class Counter:
         return await self.front.act(case_no, action, told, actor, key)
 
     async def show(self, case_no: str) -> CaseFacts:
-        from activities.after_sale import CaseOf
-
         found = await self.cases.look_up_case(CaseOf(case_no=case_no))
         assert found.facts is not None, f"there is no case {case_no}"
         return found.facts
 
     async def when(self, case_no: str, status: CaseStatus, timeout_s: float = 20.0) -> CaseFacts:
         return await until(lambda: self.show(case_no), lambda facts: facts.status is status, timeout_s)
+
+    async def ended(self, case_no: str, status: CaseStatus, timeout_s: float = 20.0) -> CaseFacts:
+        """The run, too."""
+        facts = await self.when(case_no, status, timeout_s)
+        await self.run(case_no).result()
+        return facts
 
     def run(self, case_no: str) -> Any:
         return self.shop.client.get_workflow_handle(search.after_sale_id(case_no))
@@ -111,10 +124,8 @@ class Counter:
 
 async def received(shop: Shop, *lines: tuple[str, int], fen: int | None = None, **terms: Any) -> tuple[str, str]:
     """An order of one sub-order that the buyer has: its number, and the sub-order's."""
-    from tests.workflows.test_trade import cart, paid
-
-    asked = cart(shop, Person(), fen if fen is not None else 1_000 * sum(n for _, n in lines), *lines)
-    order_no = await paid(shop, asked, **terms)
+    wanted = cart(shop, Person(), fen if fen is not None else 1_000 * sum(n for _, n in lines), *lines)
+    order_no = await paid(shop, wanted, **terms)
     (number,) = await shop.split(order_no)
     assert (await shop.ship(number)).refused is None
     assert (await shop.confirm(number)).refused is None

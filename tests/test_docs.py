@@ -11,11 +11,13 @@ import pytest
 from pydantic import SecretStr
 from typer.main import get_command
 
+from activities.after_sale import AfterSaleActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities, PaymentProvider
+from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
@@ -34,6 +36,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md",
 ACTIVITIES = (
     *(CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
     *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
+    *(AfterSaleActivities, RefundActivities),
 )
 
 
