@@ -86,6 +86,11 @@ class Terms(Message):
     shortage_closes_order: bool = False  # a paid line that is gone (DEDUCT_ON_PAYMENT): pay back it, or all of it
     backorder_window_s: int = 14 * 86_400
     after_sale_window_s: int = 7 * 86_400
+    after_sale_answer_window_s: int = 2 * 86_400
+    after_sale_overrule_window_s: int = 2 * 86_400
+    after_sale_undecided_overrules: bool = False
+    after_sale_return_window_s: int = 7 * 86_400
+    after_sale_inspection_window_s: int = 3 * 86_400
     fee_bps: int = 500
     points_per_yuan: int = 1
 

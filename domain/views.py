@@ -3,6 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
+from domain.after_sale import CaseAction, CaseKind, CaseStatus
 from domain.base import Message, Utc
 from domain.order import SubOrderPlan
 from domain.status import CloseReason, Status
@@ -51,6 +52,7 @@ class SubOrderView(Message):
     shipping_fen: int
     granted: list[str] | None = None  # the codes of virtual goods, for the buyer's eyes
     after_sale: str
+    cases: list[str] = []  # noqa: RUF012
     carrier: str | None = None
     tracking_no: str | None = None
     handed_over_at: Utc | None = None
@@ -109,6 +111,55 @@ class OrderView(Message):
     refunds: list[RefundView]
     attention: list[AttentionView]
     events: list[EventView]
+
+
+class CaseLineView(Message):
+    """Pieces of a case. `amount_fen` is what was quoted for them; `accepted` is known when they were inspected."""
+
+    line_no: int
+    sku: str
+    title: str
+    quantity: int
+    amount_fen: int
+    accepted: int | None = None
+
+
+class CaseGiftView(Message):
+    """A gift that wants to come back, or else is taken off at this value."""
+
+    line_no: int
+    sku: str
+    title: str
+    quantity: int
+    value_fen: int
+
+
+class CaseView(Message):
+    """A case of after-sale. `quoted_fen` is what the buyer was told it comes to, `amount_fen` what went back.
+
+    `said` are the last words of a party, `due_at` is when the clock acts, and `allowed` what this party may do."""
+
+    case_no: str
+    order_no: str
+    sub_order_no: str
+    buyer_id: int
+    merchant: str
+    kind: CaseKind
+    status: CaseStatus
+    reason: str
+    lines: list[CaseLineView]
+    gifts_to_return: list[CaseGiftView] = []  # noqa: RUF012
+    withheld_fen: int = 0
+    quoted_fen: int
+    amount_fen: int | None = None
+    said: str = ""
+    carrier: str | None = None
+    tracking_no: str | None = None
+    requested_at: Utc
+    due_at: Utc | None = None
+    sent_back_at: Utc | None = None
+    ended_at: Utc | None = None
+    allowed: list[CaseAction] = []  # noqa: RUF012
 
 
 class Tab(StrEnum):

@@ -33,7 +33,7 @@ from gateway.problems import (
     place_of,
     unavailable,
 )
-from gateway.routes import acts, checkout, lists, outside, refunds
+from gateway.routes import acts, after_sales, checkout, lists, outside, refunds
 from store.views import BadCursor
 
 log = logging.getLogger("gateway")
@@ -56,7 +56,7 @@ def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
     return app
 
 
-_ROUTERS = (checkout.router, lists.router, acts.router, refunds.router, outside.router)
+_ROUTERS = (checkout.router, lists.router, acts.router, refunds.router, after_sales.router, outside.router)
 _FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError)
 _OTHERS = (NoSuchOrder, BadCursor, ClientDisconnect)
 

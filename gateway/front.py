@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from temporalio.client import Client
 
 from gateway.acts import Acts
+from gateway.after_sales import AfterSales
 from gateway.checkout import Checkout
+from store.case_views import PostgresCaseViews
 from store.inbox import PostgresInbox
 from store.order_book import PostgresOrderBook
 from store.ownership import PostgresOwnership
@@ -18,6 +20,8 @@ class Front:
     client: Client
     checkout: Checkout
     acts: Acts
+    after_sales: AfterSales
+    cases: PostgresCaseViews
     views: PostgresViews
     inbox: PostgresInbox
     book: PostgresOrderBook

@@ -8,12 +8,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from domain.acts import Review, Scan
+from domain.after_sale import Agree, AskAfterSale, Decide, Inspect, Refuse, SendBack, Withdraw
 from domain.cart import Cart
-from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, ShipBody
+from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, RescheduleBody, ShipBody
 from gateway.problems import MEDIA_TYPE, ProblemBody
 
 _REF = "#/components/schemas/"
-_BODIES: tuple[type[BaseModel], ...] = (Cart, CancelBody, CancelPiecesBody, ShipBody, Scan, Review, DecisionBody)
+_BODIES: tuple[type[BaseModel], ...] = (
+    *(Cart, CancelBody, CancelPiecesBody, RescheduleBody, ShipBody, Scan, Review, DecisionBody),
+    *(AskAfterSale, Agree, Refuse, Decide, SendBack, Inspect, Withdraw),
+)
 
 _PROBLEMS = {
     400: "The body can't be read.",

@@ -5,10 +5,11 @@ status  type                      when
 401     unauthenticated           no token or signature, or not a right one
 403     not-for-your-role         the role can't do this at all, whoever's order it is
 404     no-such-order             there is none, or it is another party's: the two can't be told apart
+404     no-such-case              there is none of after-sale, or it is another party's
 404     no-such-page              the address names nothing
 405     no-such-method            the address knows other methods
 409     order-refused             checkout's order was not taken, nothing is held; without an `order_no` the key is free
-409     not-allowed-now           the state of the order does not allow the act
+409     not-allowed-now           the state of the order, or case, does not allow the act
 413     too-large                 more bytes than a body may have
 415     not-json                  a body must be application/json
 422     invalid                   a field, header or parameter is wrong; nothing was started
@@ -39,10 +40,11 @@ MALFORMED = Kind(400, "malformed", "The body can't be read")
 UNAUTHENTICATED = Kind(401, "unauthenticated", "Who asks is not proven")
 NOT_FOR_YOUR_ROLE = Kind(403, "not-for-your-role", "This is not for your role")
 NO_SUCH_ORDER = Kind(404, "no-such-order", "There is no such order")
+NO_SUCH_CASE = Kind(404, "no-such-case", "There is no such case")
 NO_SUCH_PAGE = Kind(404, "no-such-page", "There is nothing at this address")
 NO_SUCH_METHOD = Kind(405, "no-such-method", "This address knows other methods")
 ORDER_REFUSED = Kind(409, "order-refused", "The order was not taken")
-NOT_ALLOWED_NOW = Kind(409, "not-allowed-now", "The order's status does not allow this")
+NOT_ALLOWED_NOW = Kind(409, "not-allowed-now", "The status does not allow this")
 TOO_LARGE = Kind(413, "too-large", "The body is too large")
 NOT_JSON = Kind(415, "not-json", "A body must be application/json")
 INVALID = Kind(422, "invalid", "Something in the request is wrong")
@@ -75,6 +77,7 @@ class ProblemBody(BaseModel):
     place: str | None = None
     remedy: str | None = None
     order_status: str | None = None
+    case_status: str | None = None
     action: str | None = None
     allowed: list[str] | None = None
 
@@ -93,6 +96,11 @@ class Problem(Exception):
 def no_such_order() -> Problem:
     """One text for all, so that nobody learns which numbers exist."""
     return Problem(NO_SUCH_ORDER, "there is no such order, or it is not yours")
+
+
+def no_such_case() -> Problem:
+    """One text for all, for the same reason."""
+    return Problem(NO_SUCH_CASE, "there is no such case, or it is not yours")
 
 
 def unavailable(detail: str) -> Problem:

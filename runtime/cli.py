@@ -7,6 +7,7 @@ import typer
 
 from runtime import (
     cli_acts,
+    cli_after_sale,
     cli_goods,
     cli_lists,
     cli_money,
@@ -72,6 +73,7 @@ for command in (
     app.command(rich_help_panel=STORY)(command)
 app.command(rich_help_panel=ELSE)(cli_acts.cancel)
 app.command("decide-risk", rich_help_panel=ELSE)(cli_acts.decide_risk)
+app.add_typer(cli_after_sale.app, name="after-sale", rich_help_panel=ELSE)
 app.command(rich_help_panel=LOOK)(cli_show.show)
 app.command("list", rich_help_panel=LOOK)(cli_lists.list_)
 app.command(rich_help_panel=LOOK)(cli_verify.verify)

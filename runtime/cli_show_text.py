@@ -44,7 +44,7 @@ def show_sub_order(
     }
     fields |= _parcel(sub)
     if sub.after_sale != "NONE":
-        fields["after-sale"] = sub.after_sale
+        fields["after-sale"] = f"{sub.after_sale.lower()}: {', '.join(sub.cases)}"
     say_fields(fields | {"run": run})
     _attention(attention)
     _lines(sub.lines)

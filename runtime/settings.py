@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     shortage_closes_order: bool = Terms().shortage_closes_order
     backorder_window_s: Seconds = Terms().backorder_window_s
     after_sale_window_s: Seconds = Terms().after_sale_window_s
+    after_sale_answer_window_s: Seconds = Terms().after_sale_answer_window_s
+    after_sale_overrule_window_s: Seconds = Terms().after_sale_overrule_window_s
+    after_sale_undecided_overrules: bool = Terms().after_sale_undecided_overrules
+    after_sale_return_window_s: Seconds = Terms().after_sale_return_window_s
+    after_sale_inspection_window_s: Seconds = Terms().after_sale_inspection_window_s
     fee_bps: Annotated[int, Field(ge=0, le=10_000)] = Terms().fee_bps
     points_per_yuan: Annotated[int, Field(ge=0, le=1_000)] = Terms().points_per_yuan
 

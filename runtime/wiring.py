@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.after_sale import AfterSaleActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -17,10 +18,13 @@ from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
 from domain.checkout import Limits
 from gateway.acts import Acts
+from gateway.after_sales import AfterSales
 from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
 from runtime.settings import Settings, load
 from runtime.temporal import connect
+from store.after_sales import PostgresAfterSales
+from store.case_views import PostgresCaseViews
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
@@ -74,6 +78,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
         refunds = RefundActivities(PostgresRefunds(engine))
+        cases = AfterSaleActivities(PostgresAfterSales(engine))
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -91,6 +96,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.close_pieces),
             orders.sub_order_facts,
             *(refunds.quote_refund, refunds.decide_piece_refund),
+            *(cases.look_up_case, cases.open_case, cases.record_case_act, cases.end_refund),
             orders.record_rescheduled,
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
@@ -129,6 +135,10 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
             client=client,
             checkout=checkout,
             acts=Acts(client, book),
+            after_sales=AfterSales(
+                client, PostgresAfterSales(engine), settings.task_queue, settings.workflow_task_timeout_s
+            ),
+            cases=PostgresCaseViews(engine),
             views=PostgresViews(engine),
             inbox=PostgresInbox(engine),
             book=book,

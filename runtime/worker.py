@@ -22,11 +22,12 @@ from runtime.wiring import activities, open_engine
 from store.inbox import PostgresInbox
 from store.outbox import PostgresOutbox
 from workflows import search
+from workflows.after_sale import AfterSale
 from workflows.order import Order
 from workflows.stray_payment import StrayPayment
 from workflows.sub_order import SubOrder
 
-WORKFLOWS = [Order, SubOrder, StrayPayment]
+WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment]
 
 log = logging.getLogger("worker")
 

@@ -43,6 +43,7 @@ _MUST_BE_EMPTY = {
     "orders that are at no ending": (
         "SELECT order_no FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED')"
     ),
+    "cases of after-sale that are at no ending": "SELECT case_no FROM after_sales WHERE ended_at IS NULL",
     "refunds that are not done": "SELECT refund_no FROM refunds WHERE state <> 'DONE'",
     "notifications that are not settled": (
         "SELECT notification_id FROM payment_notifications WHERE settled_at IS NULL"

@@ -21,9 +21,11 @@ from runtime.settings import Settings, load_without_servers
 from runtime.temporal import connect
 from runtime.up import SetupError, Stack
 from runtime.wiring import open_engine
+from simulation.after_sale import STORIES as AFTER_SALE_STORIES
 from simulation.books import imbalances, unaccounted
 from simulation.parties import EXAMPLES, Parties
-from simulation.stories import STORIES, Scene, Story
+from simulation.stories import STORIES as ORDER_STORIES
+from simulation.stories import Scene, Story
 from store.coupons import PostgresCoupons
 from store.promotions import PostgresPromotions
 from store.risk import PostgresRisk
@@ -34,8 +36,13 @@ WINDOWS = {
     "receipt_window_s": 2,
     "review_window_s": 6,
     "escalation_window_s": 4,
+    "after_sale_answer_window_s": 30,
+    "after_sale_overrule_window_s": 30,
+    "after_sale_return_window_s": 30,
+    "after_sale_inspection_window_s": 4,
     "requests_per_minute": 100_000,
 }
+STORIES = ORDER_STORIES | AFTER_SALE_STORIES
 DRAIN_S = 30
 LONGEST_STORY_S = 90
 
@@ -140,7 +147,7 @@ def _tell_links(console: Console, acts: list[Act], ui: str) -> None:
     console.print("\nEach run in the Temporal UI (the data stays: `make up` shows it again):")
     for act in acts:
         if act.order_no:
-            console.print(f"  {act.title[:2].strip():3}{_link(ui, act)}", soft_wrap=True, highlight=False)
+            console.print(f"  {act.title.split()[0]:4}{_link(ui, act)}", soft_wrap=True, highlight=False)
 
 
 def _link(ui: str, act: Act) -> str:

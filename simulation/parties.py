@@ -142,6 +142,26 @@ class Parties:
         decision = {"approved": approved, "note": "decided in the demo"}
         return await self._ask(Role.OPERATOR, "ann", "POST", f"/orders/{order_no}/decide-risk", json=decision)
 
+    async def ask_after_sale(self, sub: View, buyer: Buyer, kind: str, lines: list[View]) -> httpx.Response:
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        path = f"/sub-orders/{sub['sub_order_no']}/after-sales"
+        asked = {"kind": kind, "lines": lines, "reason": "not as described"}
+        return await self._ask(Role.BUYER, str(buyer.buyer_id), "POST", path, json=asked, headers=key)
+
+    async def on_case(self, role: Role, sub: str, case: View, act: str, told: dict[str, Any]) -> httpx.Response:
+        return await self._ask(role, sub, "POST", f"/after-sales/{case['case_no']}/{act}", json=told)
+
+    async def case(self, case: View, status: str, timeout_s: float = 30) -> View:
+        """The case, once it is in this state."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            view = dict((await self._ask(Role.OPERATOR, "demo", "GET", f"/after-sales/{case['case_no']}")).json())
+            if view["status"] == status:
+                return view
+            if asyncio.get_running_loop().time() > deadline:
+                raise StoryFailed(f"case {case['case_no']} is {view['status']}, and not {status}")
+            await asyncio.sleep(0.2)
+
     async def bad_days(self, **switches: Any) -> None:
         (await self._sandbox.put("/bad-days", json=switches)).raise_for_status()
 

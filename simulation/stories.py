@@ -50,7 +50,7 @@ def done(response: httpx.Response) -> None:
     check(response.is_success, f"refused: {response.text}")
 
 
-async def _paid(scene: Scene, example: str, buyer: Buyer) -> tuple[str, list[View]]:
+async def paid(scene: Scene, example: str, buyer: Buyer) -> tuple[str, list[View]]:
     order = await scene.parties.order(buyer.cart(example))
     scene.say("placed, paying")
     await scene.parties.pay(order["order_no"])
@@ -59,7 +59,7 @@ async def _paid(scene: Scene, example: str, buyer: Buyer) -> tuple[str, list[Vie
     return order["order_no"], subs
 
 
-async def _received(scene: Scene, subs: list[View], buyer: Buyer) -> None:
+async def received(scene: Scene, subs: list[View], buyer: Buyer) -> None:
     for sub in subs:
         done(await scene.parties.ship(sub))
         done(await scene.parties.confirm(sub, buyer))
@@ -80,7 +80,7 @@ async def _closed(scene: Scene, order_no: str, reason: str) -> Ending:
 
 async def completed(scene: Scene) -> Ending:
     buyer = scene.buyer()
-    order_no, subs = await _paid(scene, "two-merchants", buyer)
+    order_no, subs = await paid(scene, "two-merchants", buyer)
     for sub in subs:
         done(await scene.parties.ship(sub))
         for kind in ("picked_up", "in_transit", "out_for_delivery"):
@@ -114,14 +114,14 @@ async def cancelled_before_paying(scene: Scene) -> Ending:
 
 async def cancelled_after_paying(scene: Scene) -> Ending:
     buyer = scene.buyer()
-    order_no, _ = await _paid(scene, "two-merchants", buyer)
+    order_no, _ = await paid(scene, "two-merchants", buyer)
     done(await scene.parties.cancel(order_no, buyer))
     return await _closed(scene, order_no, "CANCELLED_BY_BUYER")
 
 
 async def one_piece_cancelled(scene: Scene) -> Ending:
     buyer = scene.buyer()
-    order_no, subs = await _paid(scene, "two-merchants", buyer)
+    order_no, subs = await paid(scene, "two-merchants", buyer)
     quoted = await scene.parties.refund_quote(subs[0], buyer)
     done(await scene.parties.cancel_piece(subs[0], buyer))
     scene.say("one piece cancelled, the rest ships")
@@ -130,14 +130,14 @@ async def one_piece_cancelled(scene: Scene) -> Ending:
     )
     (refund,) = view["refunds"]
     check(refund["amount_fen"] == quoted, f"{refund['amount_fen']} fen paid back, {quoted} were quoted")
-    await _received(scene, subs, buyer)
+    await received(scene, subs, buyer)
     await scene.parties.status(order_no, "COMPLETED")
     return Ending(order_no, f"{quoted} fen for one piece paid back, the others completed")
 
 
 async def cancelled_after_shipping(scene: Scene) -> Ending:
     buyer = scene.buyer()
-    order_no, subs = await _paid(scene, "one-line", buyer)
+    order_no, subs = await paid(scene, "one-line", buyer)
     done(await scene.parties.ship(subs[0]))
     refused = await scene.parties.cancel(order_no, buyer)
     check(refused.status_code == httpx.codes.CONFLICT, f"a shipped order was cancelled: {refused.text}")
@@ -281,7 +281,7 @@ async def nothing_due(scene: Scene) -> Ending:
     order = await scene.parties.order(buyer.cart("free-sample"))
     check(order["payment_link"] is None, "it asks for a payment")
     subs = await scene.parties.split(order["order_no"])
-    await _received(scene, subs, buyer)
+    await received(scene, subs, buyer)
     await scene.parties.status(order["order_no"], "COMPLETED")
     return Ending(order["order_no"], "nothing to pay, completed")
 
@@ -289,24 +289,24 @@ async def nothing_due(scene: Scene) -> Ending:
 async def hand_over_fails(scene: Scene) -> Ending:
     buyer = scene.buyer()
     await scene.parties.bad_days(hand_over_fails_for=["ink-studio"])
-    order_no, subs = await _paid(scene, "ink-and-book", buyer)
+    order_no, subs = await paid(scene, "ink-and-book", buyer)
     stuck = next(sub for sub in subs if sub["merchant"] == "ink-studio")
     other = next(sub for sub in subs if sub["merchant"] != "ink-studio")
     scene.say("the merchant's system is down")
     await scene.parties.until(order_no, lambda view: bool(view["attention"]), "needing a person")
-    await _received(scene, [other], buyer)
+    await received(scene, [other], buyer)
     await scene.parties.status(order_no, "PARTIALLY_SHIPPED")
     await scene.parties.bad_days()
     scene.say("the merchant's system is up again")
     await scene.parties.until(order_no, lambda view: not view["attention"], "healed")
-    await _received(scene, [stuck], buyer)
+    await received(scene, [stuck], buyer)
     await scene.parties.status(order_no, "COMPLETED")
     return Ending(order_no, "one part needed a person, healed, completed")
 
 
 async def every_kind(scene: Scene) -> Ending:
     buyer = scene.buyer()
-    order_no, subs = await _paid(scene, "every-kind", buyer)
+    order_no, subs = await paid(scene, "every-kind", buyer)
     kinds = {"presale" if sub["ships_from"] else sub["delivery_mode"].lower() for sub in subs}
     check(kinds == {"presale", "virtual", "physical"}, f"split into {kinds}")
     presale = next(sub for sub in subs if sub["ships_from"])
@@ -350,7 +350,7 @@ async def discounts_and_a_gift(scene: Scene) -> Ending:
     await scene.parties.pay(order_no)
     subs = await scene.parties.split(order_no)
     check({line["pay_fen"] for line in subs[0]["lines"] if line["gift_of"]} == {0}, "no gift")
-    await _received(scene, subs, buyer)
+    await received(scene, subs, buyer)
     await scene.parties.status(order_no, "COMPLETED")
     return Ending(order_no, "300 − 50 − 40 − 50 paid as 160, with its gift, completed")
 

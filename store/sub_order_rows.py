@@ -72,9 +72,9 @@ async def note_on(
 
 
 async def forget_attention(db: AsyncConnection, order_no: int) -> None:
-    """The order is at an ending: nobody is needed for it any more. Stray money is another matter."""
-    of_order = attentions.c.order_no == order_no
-    await db.execute(delete(attentions).where(of_order, ~attentions.c.subject.like("stray-payment/%")))
+    """The order is at an ending: nobody is needed for it any more. Stray money, and after-sale, are other matters."""
+    of_others = attentions.c.subject.like("stray-payment/%") | attentions.c.subject.like("%A%")
+    await db.execute(delete(attentions).where(attentions.c.order_no == order_no, ~of_others))
 
 
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:

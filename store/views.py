@@ -26,6 +26,7 @@ from domain.views import (
 )
 from store.lines import read_lines
 from store.tables import (
+    after_sales,
     attentions,
     order_events,
     order_lines,
@@ -293,13 +294,18 @@ async def _sub_orders(db: AsyncConnection, order_no: int) -> list[SubOrderView]:
         select(tracking_events).where(tracking_events.c.order_no == order_no).order_by(tracking_events.c.at)
     ):
         scans[scan.idx].append(ScanView(**_of(scan, ScanView)))
-    return [_sub_order(row, lines[row.idx], scans[row.idx]) for row in rows]
+    cases: dict[int, list[str]] = defaultdict(list)
+    of_order = select(after_sales.c.idx, after_sales.c.case_no).where(after_sales.c.order_no == order_no)
+    for idx, case_no in await db.execute(of_order.order_by(after_sales.c.case_no)):
+        cases[idx].append(case_no)
+    return [_sub_order(row, lines[row.idx], scans[row.idx], cases[row.idx]) for row in rows]
 
 
-def _sub_order(row: Row[Any], lines: list[Row[Any]], scans: list[ScanView]) -> SubOrderView:
+def _sub_order(row: Row[Any], lines: list[Row[Any]], scans: list[ScanView], cases: list[str]) -> SubOrderView:
     status = Status(row.status)
     return SubOrderView(
-        **_of(row, SubOrderView, leave=("status", "close_reason", "lines", "tracking")),
+        **_of(row, SubOrderView, leave=("status", "close_reason", "lines", "tracking", "cases")),
+        cases=cases,
         status=status,
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
         lines=[

@@ -35,3 +35,7 @@ def sub_order_id(sub_order_no: str) -> str:
 
 def stray_payment_id(capture_id: str) -> str:
     return f"stray-payment/{capture_id}"
+
+
+def after_sale_id(case_no: str) -> str:
+    return f"after-sale/{case_no}"

@@ -4,6 +4,7 @@ Amounts are whole fen in BIGINT; order numbers are BIGINT here and strings every
 permanent and live in the ledger whose effect they guard.
 """
 
+from store.tables.after_sale import after_sale_keys, after_sale_lines, after_sales
 from store.tables.base import metadata
 from store.tables.catalog import freight_templates, merchants, product_versions, products
 from store.tables.checkout import checkout_keys, placements
@@ -50,6 +51,9 @@ from store.tables.stock import (
 )
 
 __all__ = [
+    "after_sale_keys",
+    "after_sale_lines",
+    "after_sales",
     "attentions",
     "block_entries",
     "captures",

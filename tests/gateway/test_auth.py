@@ -103,6 +103,10 @@ ROUTES: dict[tuple[str, str], tuple[Any, set[str]]] = {
     ("POST", "/sub-orders/{sub}/deliver"): (None, {"carrier"}),
     ("POST", "/sub-orders/{sub}/confirm-receipt"): (None, {"buyer"}),
     ("POST", "/sub-orders/{sub}/review"): ({"rating": 5}, {"buyer"}),
+    ("POST", "/sub-orders/{sub}/after-sales"): (
+        {"kind": "REFUND_ONLY", "lines": [{"line_no": 1, "quantity": 1}], "reason": "cracked"},
+        {"buyer"},
+    ),
 }
 LISTS = {"/orders", "/sub-orders"}
 

@@ -13,13 +13,24 @@ from schemathesis.checks import load_all_checks, positive_data_acceptance
 
 from gateway.auth import Role
 from tests.gateway.test_auth import LISTS, ROUTES
-from tests.gateway.web import PROBLEM, Web, new_name, token
+from tests.gateway.web import PROBLEM, Web, new_key, new_name, token
 from tests.shop import Person
 
 load_all_checks()
 
+CASE_ACTS = {
+    "agree": Role.MERCHANT,
+    "refuse": Role.MERCHANT,
+    "overrule": Role.OPERATOR,
+    "uphold": Role.OPERATOR,
+    "send-back": Role.BUYER,
+    "inspect": Role.MERCHANT,
+    "withdraw": Role.BUYER,
+}
 OPERATIONS = [
     *((method.lower(), path.replace("{order}", "{no}").replace("{sub}", "{no}")) for method, path in ROUTES),
+    ("get", "/after-sales/{case}"),
+    *(("post", f"/after-sales/{{case}}/{act}") for act in CASE_ACTS),
     ("post", "/webhooks/payments"),
     ("get", "/health"),
 ]
@@ -42,6 +53,8 @@ ROLES = {
     "deliver": Role.CARRIER,
     "confirm-receipt": Role.BUYER,
     "review": Role.BUYER,
+    "after-sales": Role.BUYER,
+    **CASE_ACTS,
 }
 
 
@@ -61,7 +74,7 @@ def attack(url: str, method: str, path: str, headers: dict[str, str], numbers: l
         modes = [GenerationMode.POSITIVE] + ([GenerationMode.NEGATIVE] if (method, path) != ("get", "/health") else [])
         for mode in modes:
             for number in numbers:
-                fixed = {"no": number} if number else None
+                fixed = {"case" if "{case}" in path else "no": number} if number else None
 
                 @BOUNDED
                 @given(case=operation.as_strategy(generation_mode=mode, path_parameters=fixed))
@@ -82,14 +95,18 @@ async def known(_web: Web) -> dict[str, Any]:
     parcel = {"carrier": carrier, "tracking_no": "1"}
     await _web.party(Role.MERCHANT, merchant).post(f"/sub-orders/{sub}/ship", parcel)
     names = {Role.BUYER: str(person.buyer_id), Role.MERCHANT: merchant, Role.CARRIER: carrier}
-    return {"order": order, "sub": sub, "names": names}
+    case = {"kind": "REFUND_ONLY", "lines": [{"line_no": 1, "quantity": 1}], "reason": "cracked"}
+    asked = await _web.buyer(person).post(f"/sub-orders/{sub}/after-sales", case, key=new_key())
+    return {"order": order, "sub": sub, "case": asked.json()["case_no"], "names": names}
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(set(OPERATIONS)))
 async def test_schemathesis_can_not_break_it(web: Web, known: dict[str, Any], method: str, path: str) -> None:
     role = role_of(method, path)
     headers = {"Authorization": f"Bearer {token(role, known['names'].get(role, 'ann'))}"}
-    numbers = [None, known["sub" if path.startswith("/sub-orders/") else "order"]] if "{no}" in path else [None]
+    of = {"/sub-orders/": "sub", "/after-sales/": "case", "/orders/": "order"}
+    mine = next((known[kind] for start, kind in of.items() if path.startswith(start) and "{" in path), None)
+    numbers = [None, mine] if mine else [None]
     assert await asyncio.to_thread(attack, str(web.http.base_url), method, path, headers, numbers) > 0
 
 

@@ -13,11 +13,14 @@ import httpx
 import uvicorn
 
 from gateway.acts import Acts
+from gateway.after_sales import AfterSales
 from gateway.app import create_app
 from gateway.auth import Role, mint
 from gateway.context import GatewaySettings
 from gateway.front import Front
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
+from store.after_sales import PostgresAfterSales
+from store.case_views import PostgresCaseViews
 from store.inbox import PostgresInbox
 from store.ownership import PostgresOwnership
 from store.refunds import PostgresRefunds
@@ -113,6 +116,8 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
         client=shop.client,
         checkout=shop.checkout(wait_s=wait_s, gated=True),
         acts=Acts(shop.client, shop.book),
+        after_sales=AfterSales(shop.client, PostgresAfterSales(shop.engine), shop.settings.task_queue),
+        cases=PostgresCaseViews(shop.engine),
         views=shop.views,
         inbox=PostgresInbox(shop.engine),
         book=shop.book,

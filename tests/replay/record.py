@@ -18,7 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from store.engine import engine_for
-from tests.replay import bad_days, more_stories, patching, stories, trade_stories
+from tests.replay import after_sale_stories, bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
 from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
@@ -29,7 +29,13 @@ from workflows import search
 AT_ONCE = 8
 PATIENCE_S = 60.0
 PATCHING = "patching"
-__all__ = ["bad_days", "more_stories", "stories", "trade_stories"]  # importing them registers their stories
+__all__ = [
+    "after_sale_stories",
+    "bad_days",
+    "more_stories",
+    "stories",
+    "trade_stories",
+]  # importing them registers their stories
 
 Handle = WorkflowHandle[object, object]
 Files = dict[Path, str]
@@ -113,7 +119,7 @@ class Recording:
         print(f"{self._done:3}/{self._total} {story.name}: {len(runs)} histories, {took:.1f} s", flush=True)
 
     async def _runs(self, payment: str) -> list[Handle]:
-        """The order's run, its sub-orders' runs, and those of the money that it did not want."""
+        """The order's run, its sub-orders' runs, those of its cases, and of the money that it did not want."""
         order = self._shop.client.get_workflow_handle(search.order_id(payment))
         found: list[Handle] = []
         with suppress(RPCError):
@@ -122,6 +128,12 @@ class Recording:
                 if event.HasField("child_workflow_execution_started_event_attributes"):
                     child = event.child_workflow_execution_started_event_attributes.workflow_execution
                     found.append(self._shop.client.get_workflow_handle(child.workflow_id, run_id=child.run_id))
+        cases = await self._shop.sql(
+            "SELECT case_no FROM after_sale_keys WHERE sub_order_no IN"
+            " (SELECT sub_order_no FROM sub_orders WHERE order_no::text = :no) ORDER BY case_no",
+            no=payment,
+        )
+        found += [self._shop.client.get_workflow_handle(search.after_sale_id(row.case_no)) for row in cases]
         captures = await self._shop.sql("SELECT capture_id FROM captures WHERE payment_id = :no", no=payment)
         for row in captures:
             stray: Handle = self._shop.client.get_workflow_handle(search.stray_payment_id(row.capture_id))
@@ -162,17 +174,18 @@ def replace(folder: Path, files: Files, *, all_of_them: bool) -> None:
         (folder / path).write_text(text)
 
 
-async def record(only: str | None) -> None:
+async def record(only: list[str]) -> None:
+    """`only`: these stories alone; none named: all of them."""
     began = time.monotonic()
     names = [story.name for story in STORIES] + [PATCHING]
-    if only is not None and only not in names:
-        raise SystemExit(f"there is no story {only!r}; there are: {', '.join(names)}")
-    chosen = [story for story in STORIES if only in (None, story.name)]
+    if unknown := sorted(set(only) - set(names)):
+        raise SystemExit(f"there is no story {unknown[0]!r}; there are: {', '.join(names)}")
+    chosen = [story for story in STORIES if not only or story.name in only]
     async with the_shop() as shop:
         recording = Recording(shop, len(chosen))
         await recording.play(chosen)
-        example = await play_patching(shop.client) if only in (None, PATCHING) else {}
-    replace(HISTORIES, recording.files, all_of_them=only is None)
+        example = await play_patching(shop.client) if not only or PATCHING in only else {}
+    replace(HISTORIES, recording.files, all_of_them=not only)
     replace(patching.HISTORIES, example, all_of_them=bool(example))
     count = len(recording.files) + len(example)
     print(f"{count} histories in {time.monotonic() - began:.0f} s")
@@ -180,7 +193,8 @@ async def record(only: str | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.replay.record", description=__doc__)
-    parser.add_argument("--only", metavar="NAME", help=f"this story alone, or {PATCHING!r}; the others are kept")
+    told = f"these stories alone, or {PATCHING!r}; the others are kept"
+    parser.add_argument("--only", metavar="NAME", nargs="+", default=[], help=told)
     only = parser.parse_args().only
     logging.basicConfig(level=logging.ERROR)  # the bad days' warnings are wanted here
     asyncio.run(record(only))

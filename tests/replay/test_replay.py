@@ -8,20 +8,23 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from activities.after_sale import AfterSaleActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
 from activities.orders import OrderActivities
 from activities.payment import PaymentActivities
+from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
 from domain.acts import cancel_reason
+from domain.after_sale import ENDINGS, CaseAction
 from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Actor, CloseReason, Status
 from runtime.worker import WORKFLOWS, runner
-from tests.replay import bad_days, more_stories, stories, trade_stories
+from tests.replay import after_sale_stories, bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
@@ -29,8 +32,11 @@ from tests.replay.stage import STORIES
 ALL = recorded()
 ORDERS = [one for one in ALL if one.workflow == "Order"]
 SUB_ORDERS = [one for one in ALL if one.workflow == "SubOrder"]
+CASES = [one for one in ALL if one.workflow == "AfterSale"]
 STRAYS = [one for one in ALL if one.workflow == "StrayPayment"]
-assert bad_days and more_stories and stories and trade_stories  # importing them registers their stories
+assert (
+    after_sale_stories and bad_days and more_stories and stories and trade_stories
+)  # importing them registers their stories
 
 
 def replayer(*workflows: type) -> Replayer:
@@ -68,6 +74,16 @@ def test_every_ending_of_a_sub_order_has_a_history() -> None:
     assert wanted - endings(SUB_ORDERS) == set()
 
 
+def test_every_ending_of_a_case_has_a_history() -> None:
+    ended = {one.result["status"] for one in CASES if one.result is not None}
+    assert ended == {None, *(ending.value for ending in ENDINGS)}, "None: it was never opened"
+
+
+def test_every_act_on_a_case_has_a_history() -> None:
+    decided = {CaseAction.PAY_BACK.value, CaseAction.FAIL.value}  # the run's own, in another activity
+    assert {action.value for action in CaseAction} - decided - said(CASES, "action") == set()
+
+
 def test_every_refusal_at_placement_has_a_history() -> None:
     assert {code.value for code in RefusalCode} - said(ORDERS, "code") == set()
 
@@ -96,6 +112,7 @@ def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
 
 def test_every_activity_is_in_a_history() -> None:
     parties = (
+        *(AfterSaleActivities, RefundActivities),
         *(CouponActivities, GoodsActivities, MerchantActivities, OrderActivities, PaymentActivities),
         *(PricingActivities, RiskActivities, SplitActivities, StockActivities),
     )

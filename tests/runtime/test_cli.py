@@ -86,6 +86,8 @@ class TestHelp:
             *(
                 *STORY,
                 "token",
+                "after-sale request",
+                "after-sale inspect",
                 "product put",
                 "product show",
                 "stock receive",
@@ -168,6 +170,8 @@ class TestBadInput:
             (["pay", NUMBER, "--times", "99"], "'--times'"),
             (["ship", NUMBER], "Missing option '--carrier'; see `starter.py ship --help`"),
             (["fly"], "No such command 'fly'; see `starter.py --help`"),
+            (["after-sale", "request", NUMBER, "--pieces", "1", "--reason", "r"], "is a whole order"),
+            (["after-sale", "inspect", "x", "--accept", "1:2"], "'1:2' is no LINE=N, like 1=2: two pieces of line 1"),
             (["list"], "say whose list: one of --buyer ID, --merchant ID and --operator"),
             (["list", "--buyer", "1", "--operator"], "say whose list"),
             (["list", "--operator", "--tab", "to_pay"], "--tab goes with --buyer, not with --operator"),

@@ -1,0 +1,257 @@
+"""One case of after-sale: agreed or not, sent back, inspected, refunded. The order's run has ended long before."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.after_sale import AfterSaleActivities, CaseOf, EndRefund, OpenCase, RecordCaseAct
+    from activities.options import LOCAL, OUTSIDE
+    from activities.refunds import DecideRefund, QuoteRefund, RefundActivities, RefundDecided, RefundQuote
+    from domain.after_sale import (
+        AfterSaleEnded,
+        Agree,
+        CaseAct,
+        CaseAction,
+        CaseAnswer,
+        CaseFacts,
+        CaseRefused,
+        CaseStatus,
+        Decide,
+        Inspect,
+        Refuse,
+        SendBack,
+        StartAfterSale,
+        Withdraw,
+    )
+    from domain.order_number import parse
+    from domain.status import Actor, CloseReason
+    from workflows import search
+    from workflows.board import Board
+    from workflows.patience import heeding_cancel, patiently, within
+    from workflows.pay_back import bring_back, tell_closed
+
+REASON = "AFTER_SALE"
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+@workflow.defn(name="AfterSale")
+class AfterSale:
+    """One case. Whatever is done to it is decided in the database, and this run follows; so it may start over at any
+    time, and finds how far the case has come. Key of each step: the case's number and the step's name."""
+
+    @workflow.init
+    def __init__(self, start: StartAfterSale) -> None:
+        self._start = start
+        self._no = start.case_no
+        self._order_no = parse(start.sub_order_no).order_no
+        self._board = Board(self._order_no, self._no, self._describe, CaseStatus.REQUESTED)
+        self._facts: CaseFacts | None = None
+        self._refused: CaseRefused | None = None
+        self._asked_to_cancel = False
+
+    @workflow.run
+    async def run(self, start: StartAfterSale) -> AfterSaleEnded:
+        return await heeding_cancel(self._story(), self._cancel_asked)
+
+    async def _story(self) -> AfterSaleEnded:
+        if await self._came_this_far_before() or await self._open():
+            await self._until(CaseStatus.REFUNDING)
+            if self._case.status is CaseStatus.REFUNDING:
+                await self._refund()
+        return await self._end()
+
+    # --- the steps
+
+    async def _came_this_far_before(self) -> bool:
+        """A run that starts over finds in the database how its case stands, and never takes a step back."""
+        found: CaseAnswer = await self._locally(AfterSaleActivities.look_up_case, CaseOf(case_no=self._no), "case")
+        self._follow(found)
+        return self._facts is not None
+
+    async def _open(self) -> bool:
+        """The buyer is told what it comes to. A refusal is an answer: then there is no case, and nothing is held."""
+        ask = self._start.ask
+        wanted = QuoteRefund(sub_order_no=self._start.sub_order_no, lines=ask.lines)
+        quote: RefundQuote = await self._locally(RefundActivities.quote_refund, wanted, "refund quote")
+        if quote.refused is not None:
+            self._refused = CaseRefused(status=None, action=None, reason=quote.refused.reason)
+            return False
+        case = OpenCase(
+            case_no=self._no, sub_order_no=self._start.sub_order_no, ask=ask, quote=quote, at=workflow.now()
+        )
+        opened: CaseAnswer = await self._locally(AfterSaleActivities.open_case, case, "case")
+        self._refused = opened.refused
+        self._follow(opened)
+        return self._facts is not None
+
+    async def _until(self, decided: CaseStatus) -> None:
+        """State after state, until it is decided: in each, whoever is asked answers, or the clock does."""
+        while self._case.status is not decided and not self._case.ended:
+            before = self._case
+            assert before.due_at is not None and before.clocks_action is not None
+            if before.status is CaseStatus.DISPUTED:
+                await self._board.needs_person("dispute", f"the merchant refuses: {before.said}")
+            window = before.due_at - workflow.now()
+            what = f"{before.status}: until the clock takes {before.clocks_action}"
+            if not await within(window, lambda before=before: self._case is not before, what):  # type: ignore[misc]
+                await self._record(CaseAct(action=before.clocks_action, actor=Actor.CLOCK), f"clock/{before.revision}")
+            if before.status is CaseStatus.DISPUTED and self._case.status is not before.status:
+                await self._board.healed("dispute")
+
+    async def _refund(self) -> None:
+        """The pivot is behind: what was accepted goes back, however long it takes."""
+        decided = await self._decide()
+        if decided.refused is not None:
+            await self._conclude(
+                EndRefund(case_no=self._no, amount_fen=0, failed=decided.refused.reason, at=workflow.now())
+            )
+            return
+        for number in decided.closed:
+            await tell_closed(number, CloseReason.CANCELLED_BY_BUYER)
+        await bring_back(self._order_no, decided.pay_back, self._board)
+        await self._conclude(EndRefund(case_no=self._no, amount_fen=decided.amount_fen, at=workflow.now()))
+
+    async def _decide(self) -> RefundDecided:
+        """Key: the case. Not a local activity: what it decides must be on its way before anything else happens."""
+        found = self._case.found
+        decide = DecideRefund(
+            key=self._no,
+            sub_order_no=self._start.sub_order_no,
+            lines=found.accepted,
+            gifts_back=found.gifts_back,
+            sellable=found.sellable,
+            reason=REASON,
+            at=workflow.now(),
+        )
+        return await patiently(
+            lambda: workflow.execute_activity_method(
+                RefundActivities.decide_piece_refund, decide, summary="decide the refund", **OUTSIDE
+            ),
+            topic="refund decision",
+            board=self._board,
+        )
+
+    async def _conclude(self, ended: EndRefund) -> None:
+        self._follow(await self._locally(AfterSaleActivities.end_refund, ended, "case"))
+
+    async def _end(self) -> AfterSaleEnded:
+        """No message that was accepted is left unhandled."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._board.clear()
+        if self._facts is None:
+            assert self._refused is not None
+            return AfterSaleEnded(case_no=self._no, status=None, reason=self._refused.reason)
+        case = self._facts
+        return AfterSaleEnded(case_no=self._no, status=case.status, amount_fen=case.amount_fen, reason=case.said)
+
+    # --- what parties do
+
+    @workflow.update(description="The buyer asks: was the case opened?")
+    async def request(self) -> CaseAnswer:
+        """The start opens it, and this only waits for how that went."""
+        await workflow.wait_condition(lambda: self._facts is not None or self._refused is not None)
+        return CaseAnswer(facts=self._facts, refused=self._refused)
+
+    @workflow.update(description="The merchant agrees")
+    async def agree(self, agreed: Agree) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.AGREE, actor=Actor.MERCHANT, note=agreed.note))
+
+    @workflow.update(description="The merchant refuses; the platform is asked")
+    async def refuse(self, refused: Refuse) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.REFUSE, actor=Actor.MERCHANT, note=refused.reason))
+
+    @workflow.update(description="The platform decides for the buyer")
+    async def overrule(self, decided: Decide) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.OVERRULE, actor=Actor.PLATFORM, note=decided.note))
+
+    @workflow.update(description="The platform decides for the merchant")
+    async def uphold(self, decided: Decide) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.UPHOLD, actor=Actor.PLATFORM, note=decided.note))
+
+    @workflow.update(description="The buyer gave the goods to a carrier")
+    async def send_back(self, sent: SendBack) -> CaseAnswer:
+        return await self._told(
+            CaseAct(action=CaseAction.SEND_BACK, actor=Actor.BUYER, carrier=sent.carrier, tracking_no=sent.tracking_no)
+        )
+
+    @workflow.update(description="The merchant has seen what came back")
+    async def inspect(self, found: Inspect) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.INSPECT, actor=Actor.MERCHANT, inspected=found))
+
+    @workflow.update(description="The buyer wants it no more")
+    async def withdraw(self, withdrawn: Withdraw) -> CaseAnswer:
+        return await self._told(CaseAct(action=CaseAction.WITHDRAW, actor=Actor.BUYER, note=withdrawn.note))
+
+    @workflow.signal(description="Something was mended: try again now")
+    def try_again(self) -> None:
+        self._board.try_again()
+
+    def _cancel_asked(self) -> None:
+        """The cancel button of the Temporal UI: a case ends by its parties, so that nobody's pieces stay claimed."""
+        self._asked_to_cancel = True
+        self._board.show()
+
+    # --- their parts
+
+    @property
+    def _case(self) -> CaseFacts:
+        assert self._facts is not None
+        return self._facts
+
+    async def _told(self, act: CaseAct) -> CaseAnswer:
+        """Key: the update's id. Asked again under it, by whichever run, it is done once."""
+        await workflow.wait_condition(lambda: self._facts is not None or self._refused is not None)
+        if self._facts is None:
+            return CaseAnswer(refused=self._refused)
+        update = workflow.current_update_info()
+        assert update is not None
+        return await self._record(act, update.id)
+
+    async def _record(self, act: CaseAct, key: str) -> CaseAnswer:
+        """The database decides between two that come at once. Not a local activity: that an act was accepted must be
+        on record before it is done, or a worker's death in between would leave this run behind its case."""
+        record = RecordCaseAct(case_no=self._no, key=key, act=act, at=workflow.now())
+        answer: CaseAnswer = await patiently(
+            lambda: workflow.execute_activity_method(
+                AfterSaleActivities.record_case_act, record, summary=f"{act.actor}: {act.action}", **OUTSIDE
+            ),
+            topic="case",
+            board=self._board,
+        )
+        self._follow(answer)
+        return answer
+
+    def _follow(self, answer: CaseAnswer) -> None:
+        """How the case stands now; what two acts report may come in either order."""
+        if answer.facts is None or (self._facts is not None and answer.facts.revision <= self._facts.revision):
+            return
+        self._facts = answer.facts
+        self._board.stage(search.ORDER_STATUS, self._facts.status.value)
+        self._board.stage(search.MERCHANTS, [self._facts.merchant])
+        if self._facts.due_at is not None:
+            self._board.stage(search.DEADLINE, self._facts.due_at)
+        self._board.show()
+
+    async def _locally(self, step: Callable[[Any, Asked], Awaitable[Answer]], asked: Asked, topic: str) -> Answer:
+        return await patiently(
+            lambda: workflow.execute_local_activity_method(step, asked, **LOCAL), topic=topic, board=self._board
+        )
+
+    def _describe(self) -> list[str]:
+        case = self._facts
+        status = case.status if case is not None else "not opened"
+        ask = self._start.ask
+        return [
+            f"## Case {self._no}: {status}",
+            f"- {ask.kind}, on sub-order {self._start.sub_order_no} of order {self._order_no}",
+            *[f"- {one.quantity} × line {one.line_no}" for one in ask.lines],
+            f"- the buyer: {ask.reason}",
+            *([f"- last words: {case.said}"] if case is not None and case.said else []),
+            *([f"- {case.clocks_action} by the clock at {case.due_at}"] if case is not None and case.due_at else []),
+            *([f"- {case.amount_fen} fen refunded"] if case is not None and case.amount_fen is not None else []),
+            *(["- not cancelled: a case is ended by its parties"] if self._asked_to_cancel else []),
+        ]
