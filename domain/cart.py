@@ -88,6 +88,7 @@ class Terms(Message):
     after_sale_window_s: int = 7 * 86_400
     fee_bps: int = 500
     points_per_yuan: int = 1
+    unpaid_orders_per_buyer: int = 20
 
 
 class StartOrder(Message):

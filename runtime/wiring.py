@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
+from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -19,8 +21,10 @@ from domain.checkout import Limits
 from gateway.acts import Acts
 from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
+from gateway.order_runs import TemporalOrderRuns
 from runtime.settings import Settings, load
 from runtime.temporal import connect
+from store.audit import PostgresAudit
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
 from store.checkout import PostgresCheckoutKeys
@@ -51,7 +55,9 @@ def limits(settings: Settings) -> Limits:
 
 
 @asynccontextmanager
-async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+async def activities(
+    settings: Settings, engine: AsyncEngine, client: Client
+) -> AsyncIterator[Sequence[Callable[..., Any]]]:
     """Every activity, each with the party behind it."""
     # Here, not above: the command line calls no party, and HTTP takes a fifth of its time to import.
     from providers.merchant import HttpMerchantSystem
@@ -73,6 +79,8 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
         refunds = RefundActivities(PostgresRefunds(engine))
+        runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
+        audit = AuditActivities(PostgresAudit(engine), runs)
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -94,6 +102,8 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
             *(merchant.hand_over, merchant.grant_goods),
+            *(audit.find_held, audit.see_runs, audit.start_order_again, audit.nudge_order),
+            *(audit.compare_books, audit.mark_findings),
         ]
 
 

@@ -15,6 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from providers.notifier import HttpNotifier
 from runtime import logs
+from runtime.audit import ensure_audit
 from runtime.relays import InboxRelay, OutboxRelay, keep_going
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
@@ -23,10 +24,11 @@ from store.inbox import PostgresInbox
 from store.outbox import PostgresOutbox
 from workflows import search
 from workflows.order import Order
+from workflows.stock_audit import StockAudit
 from workflows.stray_payment import StrayPayment
 from workflows.sub_order import SubOrder
 
-WORKFLOWS = [Order, SubOrder, StrayPayment]
+WORKFLOWS = [Order, SubOrder, StrayPayment, StockAudit]
 
 log = logging.getLogger("worker")
 
@@ -60,7 +62,7 @@ async def run_worker(
     """Work until told to stop; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings))
-        acts = await stack.enter_async_context(activities(settings, engine))
+        acts = await stack.enter_async_context(activities(settings, engine, client))
         notifier = None
         if settings.notify_url:
             notifier = await stack.enter_async_context(HttpNotifier(settings.notify_url))
@@ -99,6 +101,7 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     client = await connect(settings, runtime=_telemetry(settings))
     await ensure_search_attributes(client, search.REGISTERED)
+    await ensure_audit(client, settings)
     await run_worker(settings, client, stopping)
 
 
