@@ -9,7 +9,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.common import RetryPolicy
 
-from domain.audit import Finding, HeldOrder
+from domain.audit import RESTARTS, Finding, HeldOrder
 from domain.base import Message, Utc
 from domain.cart import StartOrder
 
@@ -56,7 +56,7 @@ class StartAgain(Message):
 
 class StartOutcome(StrEnum):
     STARTED = "STARTED"
-    NOT_NEEDED = "NOT_NEEDED"  # it has an open run by now, or holds nothing any more
+    NOT_NEEDED = "NOT_NEEDED"  # it has an open run by now, or holds nothing any more, or was started often enough
     NO_INPUT = "NO_INPUT"  # neither its history nor the database knows what was asked for
 
 
@@ -158,7 +158,8 @@ class AuditActivities:
         """Key: the order: Temporal has one open run of it at most, and the run takes no step twice.
 
         The books are read after the run was seen closed: what it wrote at its end is seen."""
-        if await self._ledger.held(request.order_no) is None:
+        held = await self._ledger.held(request.order_no)
+        if held is None or held.restarts >= RESTARTS:
             return StartedAgain(outcome=StartOutcome.NOT_NEEDED)
         start = await self._runs.start_input(request.order_no) or await self._ledger.start_input(request.order_no)
         if start is None:

@@ -7,6 +7,7 @@ import typer
 
 from runtime import (
     cli_acts,
+    cli_audit,
     cli_goods,
     cli_lists,
     cli_place,
@@ -75,6 +76,7 @@ app.command(rich_help_panel=LOOK)(cli_show.show)
 app.command("list", rich_help_panel=LOOK)(cli_lists.list_)
 app.command(rich_help_panel=LOOK)(cli_verify.verify)
 app.add_typer(cli_risk.app, name="risk", rich_help_panel=OPERATE)
+app.command(rich_help_panel=OPERATE)(cli_audit.audit)
 app.command(rich_help_panel=OPERATE)(cli_token.token)
 
 

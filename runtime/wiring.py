@@ -54,6 +54,11 @@ def limits(settings: Settings) -> Limits:
     )
 
 
+def audit(settings: Settings, engine: AsyncEngine, client: Client) -> AuditActivities:
+    runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
+    return AuditActivities(PostgresAudit(engine), runs)
+
+
 @asynccontextmanager
 async def activities(
     settings: Settings, engine: AsyncEngine, client: Client
@@ -79,8 +84,7 @@ async def activities(
         payment = PaymentActivities(provider, PostgresCashbox(engine))
         merchant = MerchantActivities(merchants, book)
         refunds = RefundActivities(PostgresRefunds(engine))
-        runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
-        audit = AuditActivities(PostgresAudit(engine), runs)
+        auditing = audit(settings, engine, client)
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -102,8 +106,8 @@ async def activities(
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
             *(merchant.hand_over, merchant.grant_goods),
-            *(audit.find_held, audit.see_runs, audit.start_order_again, audit.nudge_order),
-            *(audit.compare_books, audit.mark_findings),
+            *(auditing.find_held, auditing.see_runs, auditing.start_order_again, auditing.nudge_order),
+            *(auditing.compare_books, auditing.mark_findings),
         ]
 
 

@@ -19,7 +19,7 @@ from runtime.audit import ensure_audit
 from runtime.relays import InboxRelay, OutboxRelay, keep_going
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
-from runtime.wiring import activities, open_engine
+from runtime.wiring import activities, audit, open_engine
 from store.inbox import PostgresInbox
 from store.outbox import PostgresOutbox
 from workflows import search
@@ -78,7 +78,7 @@ async def run_worker(
             deployment_config=_deployment(settings),
             interceptors=interceptors,
         )
-        inbox = InboxRelay(client, PostgresInbox(engine), settings.task_queue)
+        inbox = InboxRelay(client, PostgresInbox(engine), audit(settings, engine, client), settings.task_queue)
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)
         async with worker:
             relays = [
