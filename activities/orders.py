@@ -6,6 +6,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.stock import PutBackPieces, StockLine
+from domain.acts import SubOrderEnded
 from domain.base import Message, Utc
 from domain.cart import Cart, Terms
 from domain.order import OrderLine, Placement, PricedOrder, SubOrderPlan
@@ -163,9 +164,11 @@ class OrderFacts(Message):
 
     placement: Placement | None = None
     merchants: list[str] = []  # noqa: RUF012  pydantic copies it
+    paid: bool = False
     close_reason: CloseReason | None = None
     split: bool = False
-    owed: list[PayBack] = []  # noqa: RUF012  what closings have decided to give back
+    ended: list[SubOrderEnded] = []  # noqa: RUF012  sub-orders that are received or closed
+    owed: list[PayBack] = []  # noqa: RUF012  what closings have decided to give back, those of ended sub-orders too
 
 
 class SubOrderOf(Message):

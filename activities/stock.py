@@ -141,7 +141,8 @@ class StockLedger(Protocol):
 
     async def deduct(self, request: StockOf) -> Deducted:
         """Turn the order's lines into sold goods; reserved ones always, promised ones as far as there is stock.
-        Key: the order. Before its reserve it moves nothing, and is not remembered."""
+        Key: the order. Before its reserve it moves nothing, and is not remembered; after its release every line is
+        short."""
         ...
 
     async def restock(self, request: Restock) -> Moved:

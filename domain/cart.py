@@ -93,6 +93,7 @@ class Terms(Message):
     after_sale_inspection_window_s: int = 3 * 86_400
     fee_bps: int = 500
     points_per_yuan: int = 1
+    unpaid_orders_per_buyer: int = 20
 
 
 class StartOrder(Message):

@@ -84,6 +84,8 @@ class RefusalCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     COUPON_GONE = "COUPON_GONE"
     PURCHASE_LIMIT = "PURCHASE_LIMIT"
+    TOO_MANY_UNPAID = "TOO_MANY_UNPAID"
+    NOT_PLACED = "NOT_PLACED"  # its run was ended before it answered, by an operator
 
 
 class Refusal(Message):

@@ -10,12 +10,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -24,7 +19,7 @@ from domain.base import Message
 from domain.cart import Cart, StartOrder, Terms
 from domain.checkout import Limits, within_limits
 from domain.order import Placement, Refusal
-from domain.status import Status
+from gateway.order_runs import start_options
 from gateway.turnstile import Crowded, Turnstile
 from store.batcher import Overloaded
 from store.checkout import PostgresCheckoutKeys
@@ -142,22 +137,13 @@ class Checkout:
             raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
 
     def _operation(self, caller: str, order_no: str, cart: Cart) -> WithStartWorkflowOperation[Order, object]:
+        start = StartOrder(order_no=order_no, caller=caller, cart=cart, terms=self._settings.terms)
         return WithStartWorkflowOperation(
             Order.run,
-            StartOrder(order_no=order_no, caller=caller, cart=cart, terms=self._settings.terms),
-            id=search.order_id(order_no),
-            task_queue=self._settings.task_queue,
+            start,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            task_timeout=timedelta(seconds=self._settings.task_timeout_s),
-            static_summary=f"order {order_no} of buyer {cart.buyer_id}",
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(search.ORDER_NO, order_no),
-                    SearchAttributePair(search.BUYER_ID, str(cart.buyer_id)),
-                    SearchAttributePair(search.ORDER_STATUS, Status.PENDING_PAYMENT.value),
-                ]
-            ),
+            **start_options(start, self._settings.task_queue, self._settings.task_timeout_s),
         )
 
 

@@ -8,6 +8,7 @@ import typer
 from runtime import (
     cli_acts,
     cli_after_sale,
+    cli_audit,
     cli_goods,
     cli_lists,
     cli_money,
@@ -81,6 +82,7 @@ app.command(rich_help_panel=LOOK)(cli_money.money)
 app.command(rich_help_panel=LOOK)(cli_money.statements)
 app.command(rich_help_panel=OPERATE)(cli_money.settle)
 app.add_typer(cli_risk.app, name="risk", rich_help_panel=OPERATE)
+app.command(rich_help_panel=OPERATE)(cli_audit.audit)
 app.command(rich_help_panel=OPERATE)(cli_token.token)
 
 

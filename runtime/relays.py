@@ -6,7 +6,7 @@ Both run in every worker. What one of them has claimed and not settled is anothe
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -22,6 +22,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.audit import AuditActivities, StartAgain
 from activities.payment import StrayCapture
 from domain.payment import Capture
 from domain.precedence import WANTED, CaptureOutcome
@@ -54,12 +55,17 @@ async def keep_going(step: Callable[[], Awaitable[int]], what: str) -> None:
                 await asyncio.sleep(IDLE_S)
 
 
+class CutShort(Exception):
+    """An order that waits for its payment has lost its run, and gets it back: the payment waits for it."""
+
+
 class InboxRelay:
     """Delivers each notification to its order as an update, with the notification's id as the update's."""
 
-    def __init__(self, client: Client, inbox: PostgresInbox, task_queue: str) -> None:
+    def __init__(self, client: Client, inbox: PostgresInbox, audit: AuditActivities, task_queue: str) -> None:
         self._client = client
         self._inbox = inbox
+        self._audit = audit
         self._task_queue = task_queue
 
     async def step(self) -> int:
@@ -72,7 +78,7 @@ class InboxRelay:
             outcome = await self._offer(notification)
             if outcome not in WANTED:
                 await self._send_back(notification.capture, outcome)
-        except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        except (CutShort, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             pause = timedelta(seconds=min(30.0, 0.5 * 2 ** min(notification.attempts, 10)))
             log.info("notification %s waits %s: %s", notification.notification_id, pause, error)
             await self._inbox.retry_in(notification.notification_id, pause)
@@ -97,6 +103,10 @@ class InboxRelay:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
+        if await self._inbox.awaits(capture):
+            again = StartAgain(order_no=capture.payment_id, why="it was not there for a payment", at=datetime.now(UTC))
+            started = await self._audit.start_order_again(again)
+            raise CutShort(f"order {capture.payment_id} has lost its run: {started.outcome}")
         return await self._inbox.without_a_run(capture)
 
     async def _send_back(self, capture: Capture, why: CaptureOutcome) -> None:

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     workflow_task_timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
     sticky_timeout_s: Seconds = 5
     max_cached_workflows: Annotated[int, Field(ge=0)] = 1_000
+    audit_interval_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 3_600  # 0: no schedule
 
     # The terms that new orders are sold under.
     payment_window_s: Seconds = Terms().payment_window_s
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     after_sale_inspection_window_s: Seconds = Terms().after_sale_inspection_window_s
     fee_bps: Annotated[int, Field(ge=0, le=10_000)] = Terms().fee_bps
     points_per_yuan: Annotated[int, Field(ge=0, le=1_000)] = Terms().points_per_yuan
+    unpaid_orders_per_buyer: Count = Terms().unpaid_orders_per_buyer
 
     @field_validator("database_url")
     @classmethod

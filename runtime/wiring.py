@@ -5,8 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
 from activities.after_sale import AfterSaleActivities
+from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -21,9 +23,11 @@ from gateway.acts import Acts
 from gateway.after_sales import AfterSales
 from gateway.checkout import Checkout, CheckoutSettings
 from gateway.front import Front
+from gateway.order_runs import TemporalOrderRuns
 from runtime.settings import Settings, load
 from runtime.temporal import connect
 from store.after_sales import PostgresAfterSales
+from store.audit import PostgresAudit
 from store.case_views import PostgresCaseViews
 from store.cashbox import PostgresCashbox
 from store.catalog import PostgresCatalog
@@ -55,8 +59,15 @@ def limits(settings: Settings) -> Limits:
     )
 
 
+def audit(settings: Settings, engine: AsyncEngine, client: Client) -> AuditActivities:
+    runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
+    return AuditActivities(PostgresAudit(engine), runs)
+
+
 @asynccontextmanager
-async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+async def activities(
+    settings: Settings, engine: AsyncEngine, client: Client
+) -> AsyncIterator[Sequence[Callable[..., Any]]]:
     """Every activity, each with the party behind it."""
     # Here, not above: the command line calls no party, and HTTP takes a fifth of its time to import.
     from providers.merchant import HttpMerchantSystem
@@ -79,6 +90,7 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
         merchant = MerchantActivities(merchants, book)
         refunds = RefundActivities(PostgresRefunds(engine))
         cases = AfterSaleActivities(PostgresAfterSales(engine))
+        auditing = audit(settings, engine, client)
         yield [
             *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
             pricing.price_cart,
@@ -101,6 +113,8 @@ async def activities(settings: Settings, engine: AsyncEngine) -> AsyncIterator[S
             *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
             *(merchant.hand_over, merchant.grant_goods),
+            *(auditing.find_held, auditing.see_runs, auditing.start_order_again, auditing.nudge_order),
+            *(auditing.compare_books, auditing.mark_findings),
         ]
 
 

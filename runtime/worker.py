@@ -15,19 +15,21 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from providers.notifier import HttpNotifier
 from runtime import logs
+from runtime.audit import ensure_audit
 from runtime.relays import InboxRelay, OutboxRelay, keep_going
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
-from runtime.wiring import activities, open_engine
+from runtime.wiring import activities, audit, open_engine
 from store.inbox import PostgresInbox
 from store.outbox import PostgresOutbox
 from workflows import search
 from workflows.after_sale import AfterSale
 from workflows.order import Order
+from workflows.stock_audit import StockAudit
 from workflows.stray_payment import StrayPayment
 from workflows.sub_order import SubOrder
 
-WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment]
+WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment, StockAudit]
 
 log = logging.getLogger("worker")
 
@@ -61,7 +63,7 @@ async def run_worker(
     """Work until told to stop; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings))
-        acts = await stack.enter_async_context(activities(settings, engine))
+        acts = await stack.enter_async_context(activities(settings, engine, client))
         notifier = None
         if settings.notify_url:
             notifier = await stack.enter_async_context(HttpNotifier(settings.notify_url))
@@ -77,7 +79,7 @@ async def run_worker(
             deployment_config=_deployment(settings),
             interceptors=interceptors,
         )
-        inbox = InboxRelay(client, PostgresInbox(engine), settings.task_queue)
+        inbox = InboxRelay(client, PostgresInbox(engine), audit(settings, engine, client), settings.task_queue)
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)
         async with worker:
             relays = [
@@ -100,6 +102,7 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     client = await connect(settings, runtime=_telemetry(settings))
     await ensure_search_attributes(client, search.REGISTERED)
+    await ensure_audit(client, settings)
     await run_worker(settings, client, stopping)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.base import Message
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
+from domain.status import Status
 from store.notes import ALARM, tell
 from store.order_book import file_capture
 from store.tables import captures, orders, payment_notifications
@@ -77,6 +78,14 @@ class PostgresInbox:
                 .where(payment_notifications.c.notification_id == notification_id)
                 .values(due_at=func.now() + bindparam("pause", pause))
             )
+
+    async def awaits(self, capture: Capture) -> bool:
+        """Whether an order waits for this payment. Without an open run it was cut short: a closing would say so."""
+        of_order = cast(orders.c.order_no, Text) == capture.payment_id
+        waiting = exists().where(of_order, orders.c.status == Status.PENDING_PAYMENT.value)
+        taken = exists().where(captures.c.capture_id == capture.capture_id)
+        async with self._engine.connect() as db:
+            return bool(await db.scalar(select(waiting & ~taken)))
 
     async def without_a_run(self, capture: Capture) -> CaptureOutcome:
         """What to make of money for an order that has no open run."""

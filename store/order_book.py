@@ -1,9 +1,10 @@
 """The order book in PostgreSQL, up to the split: placed, paid, closed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,8 +26,10 @@ from activities.orders import (
     SplitDone,
 )
 from activities.stock import StockLine
+from domain.acts import SubOrderEnded
+from domain.audit import ENDED
 from domain.evidence import placed
-from domain.order import Placement
+from domain.order import Placement, Refusal, RefusalCode
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.risk import address_key, device_key, phone_key
@@ -43,14 +46,14 @@ from domain.status import (
     status_of,
 )
 from store.cashbox import decide_refund, keep_capture, post_owed
-from store.closings import closing_owes
+from store.closings import closing_owes, sub_order_owes
 from store.journal import ORDERS, PROVIDER, SHIPPING, post
 from store.keys import kept, once
 from store.lines import keep_lines, read_lines
 from store.notes import ALARM, NOTICE, note, tell
 from store.parcels import Parcels, mark_stuck
 from store.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, record_split
-from store.sub_order_rows import forget_attention, lock_order
+from store.sub_order_rows import SubOrderRow, forget_attention, lock_order, sub_orders_of
 from store.tables import (
     attentions,
     order_lines,
@@ -72,23 +75,27 @@ class PostgresOrderBook(Parcels):
             placement = await kept(db, order_operations, f"{request.order_no}/place", Placement)
             if placement is None or placement.refusal is not None:
                 return OrderFacts(placement=placement)
-            reason = await db.scalar(select(orders.c.close_reason).where(orders.c.order_no == number))
+            order = (
+                await db.execute(select(orders.c.close_reason, orders.c.payment).where(orders.c.order_no == number))
+            ).one()
             merchants = await db.scalars(
                 select(order_lines.c.merchant).where(order_lines.c.order_no == number).distinct()
             )
+            subs = await sub_orders_of(db, number)
             return OrderFacts(
                 placement=placement,
                 merchants=sorted(merchants),
-                close_reason=CloseReason(reason) if reason else None,
-                split=await is_split(db, number),
-                owed=await owed_by_order(db, request.order_no),
+                paid=PaymentFact(order.payment) is PaymentFact.PAID,
+                close_reason=CloseReason(order.close_reason) if order.close_reason else None,
+                split=bool(subs),
+                ended=[_ended(sub) for sub in subs if Status(sub.status) in ENDED],
+                owed=[*await owed_by_order(db, request.order_no), *await _owed_by_closed(db, subs)],
             )
 
     async def record_order(self, request: RecordOrder) -> Placement:
         async with self._engine.begin() as db:
-            return await once(
-                db, order_operations, f"{request.order_no}/place", Placement, lambda: _record_order(db, request)
-            )
+            key = f"{request.order_no}/place"
+            return await once(db, order_operations, key, Placement, lambda: _place(db, request), _taken)
 
     async def record_refusal(self, request: RecordRefusal) -> Placement:
         number = request.placement.order_no
@@ -148,6 +155,17 @@ async def owed_by_order(db: AsyncConnection, order_no: str) -> list[PayBack]:
     return [owed for owed in (of_lines, of_cancel) if owed is not None]
 
 
+async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> list[PayBack]:
+    """By the closings of sub-orders before they shipped: no run of theirs needs to start again for it."""
+    closed = [sub for sub in subs if Status(sub.status) is Status.CLOSED and sub.shipped_at is None]
+    return [owed for sub in closed for owed in await sub_order_owes(db, sub.sub_order_no)]
+
+
+def _ended(sub: SubOrderRow) -> SubOrderEnded:
+    reason = CloseReason(sub.close_reason) if sub.close_reason else None
+    return SubOrderEnded(sub_order_no=sub.sub_order_no, status=Status(sub.status), close_reason=reason)
+
+
 async def file_capture(db: AsyncConnection, notification_id: str, capture: Capture) -> int:
     """Put money that arrived into the inbox; 0 when this notification is there already. Kept for ever."""
     row = {
@@ -157,6 +175,31 @@ async def file_capture(db: AsyncConnection, notification_id: str, capture: Captu
     }
     filed = await db.execute(insert(payment_notifications).values(row).on_conflict_do_nothing())
     return filed.rowcount
+
+
+def _taken(placement: Placement) -> bool:
+    """A refusal leaves the key to `record_refusal`, which comes when everything has been given back."""
+    return placement.refusal is None
+
+
+async def _place(db: AsyncConnection, request: RecordOrder) -> Placement:
+    most, due = request.terms.unpaid_orders_per_buyer, request.priced.amount_due_fen
+    unpaid = await _unpaid_orders(db, request.cart.buyer_id) if due else 0
+    if unpaid < most:
+        return await _record_order(db, request)
+    refused = Refusal(
+        code=RefusalCode.TOO_MANY_UNPAID,
+        detail=f"the buyer has {unpaid} unpaid orders; at most {most} may be open",
+        remedy="pay one of them, or cancel it",
+    )
+    return Placement(order_no=request.order_no, refusal=refused)
+
+
+async def _unpaid_orders(db: AsyncConnection, buyer_id: int) -> int:
+    """The buyer's, counted one placement at a time: two at once can't slip past a limit together."""
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"unpaid/{buyer_id}", 0))))
+    of_buyer = (orders.c.buyer_id == buyer_id) & (orders.c.status == Status.PENDING_PAYMENT.value)
+    return await db.scalar(select(func.count()).select_from(orders).where(of_buyer)) or 0
 
 
 async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:

@@ -33,6 +33,12 @@ FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations r USING (or
 WHERE r.state IN ('RESERVED', 'PROMISED') ORDER BY r.order_no, r.line_no
 """
 
+_RELEASED_LINES = """
+SELECT r.order_no, r.line_no, r.sku, r.quantity
+FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations r USING (order_no)
+WHERE r.state = 'RELEASED' ORDER BY r.order_no, r.line_no
+"""
+
 _STOCK = """
 SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
 JOIN stock s USING (sku, channel) ORDER BY sku, channel FOR UPDATE OF s
@@ -160,14 +166,17 @@ async def deduct(engine: AsyncEngine, requests: Sequence[StockOf]) -> list[Deduc
     order_nos = [int(request.order_no) for request in requests]
     async with transaction(engine) as db:
         answers: dict[int, Deducted] = {}
-        new = []
+        new: list[int] = []
+        released: list[int] = []
         for row in await _locked(db, order_nos):
-            if row["deducted"] is None:
-                new.append(row["order_no"])
-            else:
+            if row["deducted"] is not None:
                 answers[row["order_no"]] = Deducted.model_validate_json(row["deducted"])
+            else:
+                (new if row["released_pieces"] is None else released).append(row["order_no"])
         if new:
             answers |= await _deduct(db, new)
+        if released:
+            answers |= await _all_gone(db, released)
     return [answers.get(order_no, Deducted(pieces=0)) for order_no in order_nos]
 
 
@@ -183,6 +192,15 @@ async def _deduct(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducte
     await changes.write(db, "deduct")
     await db.execute(_DEDUCTED, list(answers), [answer.model_dump_json() for answer in answers.values()])
     return answers
+
+
+async def _all_gone(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducted]:
+    """Of orders that were released: nothing is taken, and every line is lacking."""
+    short: dict[int, list[Shortage]] = {order_no: [] for order_no in order_nos}
+    for line in await db.fetch(_RELEASED_LINES, order_nos):
+        lacking = Shortage(line_no=line["line_no"], sku=line["sku"], wanted=line["quantity"], available=0)
+        short[line["order_no"]].append(lacking)
+    return {order_no: Deducted(pieces=0, short=lines) for order_no, lines in short.items()}
 
 
 def _deduct_one(lines: Iterable[Row], left: Counter[Counted], changes: Changes) -> Deducted:

@@ -59,6 +59,7 @@ class Fulfilment:
         self._board = board
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
+        self._ended_before: dict[str, SubOrderEnded] = {}
         self.standing: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
         self.unfinished: list[asyncio.Task[None]] = []  # what must be done before the run may end
@@ -143,45 +144,53 @@ class Fulfilment:
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
         self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
 
+    def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
+        """By the database, for a run that goes on from another: no run of theirs is started again."""
+        self._ended_before = {one.sub_order_no: one for one in ended}
+
     async def _follow(self, plan: SubOrderPlan) -> None:
-        """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
-        the database how far it had come, so nothing is done twice."""
         number = plan.sub_order_no
-        topic = f"{number} run"
-        for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
-            try:
-                child = await self._start_child(plan)
-                await self._board.healed(topic)
-                ended = await child
-            except WorkflowAlreadyStartedError:
-                ended = await self._await_orphan(number)
-            except ChildWorkflowError as error:
-                if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
-                    raise
-                await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
-                await self._board.pause(pause, f"before sub-order {plan.index} starts again")
-                continue
-            break
+        ended = self._ended_before.get(number) or await self._until_its_end(plan)
         for topic in [topic for topic in self._board.waiting if topic.startswith(number)]:
             self._board.mirror(topic, None)
         self.close_reason = ended.close_reason or self.close_reason
         self.hear(SubOrderNews(sub_order_no=number, status=ended.status))
         self._ended.add(number)
 
-    async def _await_orphan(self, number: str) -> SubOrderEnded:
-        """After a reset the sub-order's run of before is still there, with no parent: the database tells its end."""
-        for pause in chain(PAUSES, repeat(PAUSES[-1])):
-            facts: SubOrderFacts = await patiently(
-                lambda: workflow.execute_local_activity_method(
-                    OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
-                ),
-                topic="sub-order facts",
-                board=self._board,
-            )
-            if facts.status in (Status.COMPLETED, Status.REVIEWED, Status.CLOSED):
-                return SubOrderEnded(sub_order_no=number, status=facts.status, close_reason=facts.close_reason)
-            await self._board.pause(pause, f"before asking for {number} again")
+    async def _until_its_end(self, plan: SubOrderPlan) -> SubOrderEnded:
+        """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
+        the database how far it had come, so nothing is done twice.
+
+        After a new start of the order, the sub-order's run of before is still there, with no parent: the database
+        tells its end, and where it was terminated its place is free at the next try."""
+        topic = f"{plan.sub_order_no} run"
+        for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
+            try:
+                child = await self._start_child(plan)
+                await self._board.healed(topic)
+                return await child
+            except WorkflowAlreadyStartedError:
+                ended = await self._has_ended(plan.sub_order_no)
+                if ended is not None:
+                    return ended
+                await self._board.pause(pause, f"before looking for {plan.sub_order_no} again")
+            except ChildWorkflowError as error:
+                if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
+                    raise
+                await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
+                await self._board.pause(pause, f"before sub-order {plan.index} starts again")
         raise AssertionError("unreachable: the pauses never end")
+
+    async def _has_ended(self, number: str) -> SubOrderEnded | None:
+        facts: SubOrderFacts = await self._patiently(
+            lambda: workflow.execute_local_activity_method(
+                OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
+            ),
+            "sub-order facts",
+        )
+        if facts.status not in (Status.COMPLETED, Status.REVIEWED, Status.CLOSED):
+            return None
+        return SubOrderEnded(sub_order_no=number, status=facts.status, close_reason=facts.close_reason)
 
     async def _start_child(self, plan: SubOrderPlan) -> Child:
         cart, terms = self._start.cart, self._start.terms

@@ -117,7 +117,9 @@ class Order:
         self._placed(facts.placement, facts.merchants)
         if facts.close_reason is not None and not facts.split:
             raise Closing(facts.close_reason)
+        self._payment.paid |= facts.paid
         self._past_pivot = facts.split
+        self._fulfilment.ended_before(facts.ended)
         for owed in facts.owed:
             self._fulfilment.give_back(owed)
         if not self._past_pivot:

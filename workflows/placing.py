@@ -124,6 +124,8 @@ class Placing:
         placement: Placement = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
         )
+        if placement.refusal is not None:
+            raise NotTaken(placement.refusal)
         return placement
 
     async def _give_back_goods(self) -> None:

@@ -67,6 +67,7 @@ refunds = Table(
     at("done_at", null=True),
     CheckConstraint("state IN ('REQUESTED', 'DONE', 'REFUSED')", name="state"),
     Index(None, "order_no"),
+    Index("refunds_open_idx", "order_no", postgresql_where="state <> 'DONE'"),
     Index(None, "capture_id"),
 )
 

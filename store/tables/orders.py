@@ -55,6 +55,7 @@ orders = Table(
     Index(None, "placed_at"),
     Index(None, "buyer_id", "placed_at"),
     Index("orders_unpaid_idx", "buyer_id", postgresql_where="status = 'PENDING_PAYMENT'"),
+    Index("orders_open_idx", "order_no", postgresql_where="status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED')"),
     Index(None, "address_key", "placed_at"),
     Index(None, "device_id", "placed_at"),
     Index(None, "phone_key", "placed_at"),

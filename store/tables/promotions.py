@@ -41,6 +41,7 @@ coupons = Table(
     CheckConstraint("state <> 'EXPIRED' OR expires_at IS NOT NULL", name="expired"),
     Index(None, "buyer_id"),
     Index("coupons_order_no_idx", "order_no", postgresql_where="order_no IS NOT NULL"),
+    Index("coupons_taken_idx", "order_no", postgresql_where="state = 'TAKEN'"),
 )
 
 # A coupon's history. Only ever added to. `entry`: ISSUED, TAKEN, REDEEMED, GIVEN_BACK or EXPIRED.

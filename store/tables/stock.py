@@ -178,6 +178,7 @@ physical_reservations = Table(
     PrimaryKeyConstraint("sub_order_no", "line_no", "warehouse"),
     CheckConstraint("state IN ('RESERVED', 'SHIPPED', 'PUT_BACK')", name="state"),
     Index(None, "order_no"),
+    Index("physical_reservations_open_idx", "order_no", postgresql_where=sql("state = 'RESERVED'")),
     postgresql_with=_CHANGES,
 )
 

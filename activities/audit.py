@@ -1,0 +1,185 @@
+"""The audit, as its story sees it: what is held, whose runs are open, what does not add up."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import Field
+from temporalio import activity
+from temporalio.common import RetryPolicy
+
+from domain.audit import RESTARTS, Finding, HeldOrder
+from domain.base import Message, Utc
+from domain.cart import StartOrder
+
+# The audit has time: it waits for a database or a server that is away, however long, and shows as pending meanwhile.
+PATIENT: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+}
+
+
+class FindHeld(Message):
+    """The next `most` orders after the number `after` that have been there since before `older_than`."""
+
+    after: str
+    older_than: Utc
+    most: int
+
+
+class HeldPage(Message):
+    """`after`: where the next page begins; None when this is the last."""
+
+    orders: list[HeldOrder]
+    after: str | None
+
+
+class SeeRuns(Message):
+    orders: list[str]
+    sub_orders: list[str]
+
+
+class RunsSeen(Message):
+    """By number, of those that have no open run: how the latest one ended, or NOT_FOUND."""
+
+    closed: dict[str, str] = Field(default_factory=dict)
+
+
+class StartAgain(Message):
+    """Key: the order. `why`: how its run ended."""
+
+    order_no: str
+    why: str
+    at: Utc
+
+
+class StartOutcome(StrEnum):
+    STARTED = "STARTED"
+    NOT_NEEDED = "NOT_NEEDED"  # it has an open run by now, or holds nothing any more, or was started often enough
+    NO_INPUT = "NO_INPUT"  # neither its history nor the database knows what was asked for
+
+
+class StartedAgain(Message):
+    outcome: StartOutcome
+
+
+class Nudge(Message):
+    order_no: str
+
+
+class CompareBooks(Message):
+    most: int
+
+
+class BooksCompared(Message):
+    """The first of what does not add up, and how much more there is."""
+
+    found: list[Finding]
+    more: int = 0
+
+
+class MarkFindings(Message):
+    """All that needs a person by this audit. `healing`: what an earlier one marked, and is not among them, is well."""
+
+    found: list[Finding]
+    healing: bool
+    at: Utc
+
+
+class FindingsMarked(Message):
+    raised: int
+    healed: int
+
+
+class AuditLedger(Protocol):
+    """Our own books, as the audit reads them. Every call may be repeated."""
+
+    async def find_held(self, request: FindHeld) -> HeldPage:
+        """Ordered by number. What comes to be held meanwhile, or ends, may be missing or not."""
+        ...
+
+    async def held(self, order_no: str) -> HeldOrder | None:
+        """As it is now; None when the order has ended and holds nothing."""
+        ...
+
+    async def start_input(self, order_no: str) -> StartOrder | None:
+        """What the order's run was started with, as far as a run that goes on needs it; None: no order was recorded."""
+        ...
+
+    async def note_restart(self, order_no: str, why: str, at: datetime) -> None: ...
+
+    async def compare_books(self, request: CompareBooks) -> BooksCompared:
+        """Counters against entries and reservations, each in one moment."""
+        ...
+
+    async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
+        """Mark each finding, with one alarm for as long as it lasts. Key: the order, subject and topic."""
+        ...
+
+
+class OrderRuns(Protocol):
+    """The runs of orders, asked for by number. A fault (Temporal does not answer) is an exception."""
+
+    async def closed(self, orders: Collection[str], sub_orders: Collection[str]) -> dict[str, str]:
+        """Those that have no open run, by number, with how the latest one ended: Temporal's word, or NOT_FOUND."""
+        ...
+
+    async def start_input(self, order_no: str) -> StartOrder | None:
+        """From the latest run's history; None when there is no such run any more."""
+        ...
+
+    async def start_again(self, start: StartOrder) -> bool:
+        """Start the order's run; False when one is open already. Two can't be."""
+        ...
+
+    async def nudge(self, order_no: str) -> None:
+        """Have the order's run look again at what it waits for. No open run is a success."""
+        ...
+
+
+class AuditActivities:
+    def __init__(self, ledger: AuditLedger, runs: OrderRuns) -> None:
+        self._ledger = ledger
+        self._runs = runs
+
+    @activity.defn
+    async def find_held(self, request: FindHeld) -> HeldPage:
+        """Key: none, reads only."""
+        return await self._ledger.find_held(request)
+
+    @activity.defn
+    async def see_runs(self, request: SeeRuns) -> RunsSeen:
+        """Key: none, reads only."""
+        return RunsSeen(closed=await self._runs.closed(request.orders, request.sub_orders))
+
+    @activity.defn
+    async def start_order_again(self, request: StartAgain) -> StartedAgain:
+        """Key: the order: Temporal has one open run of it at most, and the run takes no step twice.
+
+        The books are read after the run was seen closed: what it wrote at its end is seen."""
+        held = await self._ledger.held(request.order_no)
+        if held is None or held.restarts >= RESTARTS:
+            return StartedAgain(outcome=StartOutcome.NOT_NEEDED)
+        start = await self._runs.start_input(request.order_no) or await self._ledger.start_input(request.order_no)
+        if start is None:
+            return StartedAgain(outcome=StartOutcome.NO_INPUT)
+        if not await self._runs.start_again(start):
+            return StartedAgain(outcome=StartOutcome.NOT_NEEDED)
+        await self._ledger.note_restart(request.order_no, request.why, request.at)
+        return StartedAgain(outcome=StartOutcome.STARTED)
+
+    @activity.defn
+    async def nudge_order(self, request: Nudge) -> None:
+        """Key: none; a second signal changes nothing."""
+        await self._runs.nudge(request.order_no)
+
+    @activity.defn
+    async def compare_books(self, request: CompareBooks) -> BooksCompared:
+        """Key: none, reads only."""
+        return await self._ledger.compare_books(request)
+
+    @activity.defn
+    async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
+        """Key: the order, subject and topic, for as long as it lasts."""
+        return await self._ledger.mark_findings(request)
