@@ -43,7 +43,7 @@ _TABLES = (
       due_at timestamptz,
       sent_back_at timestamptz,
       ended_at timestamptz,
-      CONSTRAINT after_sales_order_no_fkey FOREIGN KEY (order_no, idx) REFERENCES sub_orders (order_no, idx),
+      CONSTRAINT after_sales_order_no_idx_fkey FOREIGN KEY (order_no, idx) REFERENCES sub_orders (order_no, idx),
       CONSTRAINT after_sales_kind_check CHECK (kind IN ('REFUND_ONLY', 'RETURN_AND_REFUND')),
       CONSTRAINT after_sales_ended_check
         CHECK ((ended_at IS NOT NULL) = (status IN ('REFUNDED', 'REFUSED', 'WITHDRAWN', 'EXPIRED'))),
