@@ -25,6 +25,7 @@ from activities.orders import (
     SplitDone,
 )
 from activities.stock import StockLine
+from domain.evidence import placed
 from domain.order import Placement
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
@@ -192,7 +193,8 @@ async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
         sub_orders=[part.sub_order_no for part in priced.plan or []],
     )
     await _keep_answer(db, placement, request.placed_at)
-    await note(db, number, request.placed_at, Actor.BUYER, "PLACE", detail=f"{priced.amount_due_fen} fen")
+    detail, body = f"{priced.amount_due_fen} fen", placed(request.order_no, cart.buyer_id, priced, request.terms)
+    await note(db, number, request.placed_at, Actor.BUYER, "PLACE", detail=detail, body=body)
     return placement
 
 
