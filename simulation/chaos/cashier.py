@@ -1,6 +1,7 @@
 """The buyers at the provider's cashier: they pay, twice, late, too much, in dollars, or not at all."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,26 @@ from simulation.chaos.auditor.seen import Seen
 from simulation.chaos.plan import PAYMENT_WINDOW_S, OrderPlan
 
 TRIES, BETWEEN_TRIES_S = 40, 0.25  # the page may not be there yet
+
+# How long after the deadline.
+_LATE_S = {"at the deadline": 0.0, "too late": 2.0}
+
+How = dict[str, Any]
+
+
+# What is done at the cashier, one after the other, when so much is due. `force`: whatever the page says.
+_ACTS: dict[str, Callable[[int], list[How]]] = {
+    "once": lambda due_fen: [{}],
+    "twice": lambda due_fen: [{"times": 2}],
+    "wrong amount": lambda due_fen: [{"amount_fen": due_fen + 1}],
+    "wrong currency": lambda due_fen: [{"currency": "USD"}],
+    "wrong, then right": lambda due_fen: [{"amount_fen": 1}, {"amount_fen": due_fen, "force": True}],
+    "at the deadline": lambda due_fen: [{"amount_fen": due_fen, "force": True}],
+    "too late": lambda due_fen: [{"amount_fen": due_fen, "force": True}],
+    "no page yet": lambda due_fen: [{"amount_fen": due_fen, "force": True}],
+    "told late": lambda due_fen: [{"delay_s": 2.5}],
+    "told very late": lambda due_fen: [{"delay_s": PAYMENT_WINDOW_S + 4.0}],
+}
 
 
 class Cashier:
@@ -22,30 +43,10 @@ class Cashier:
         if plan.payment == "never" or not due_fen:
             return
         await asyncio.sleep(plan.pays_after_s)
-        match plan.payment:
-            case "twice":
-                await self._pay(order_no, times=2)
-            case "wrong amount":
-                await self._pay(order_no, amount_fen=due_fen + 1)
-            case "wrong currency":
-                await self._pay(order_no, currency="USD")
-            case "wrong, then right":
-                await self._pay(order_no, amount_fen=1)
-                await self._pay(order_no, amount_fen=due_fen, force=True)
-            case "at the deadline":
-                await asyncio.sleep(_until(placement["pay_by"]))
-                await self._pay(order_no, amount_fen=due_fen, force=True)
-            case "too late":
-                await asyncio.sleep(_until(placement["pay_by"]) + 2)
-                await self._pay(order_no, amount_fen=due_fen, force=True)
-            case "told late":
-                await self._pay(order_no, delay_s=2.5)
-            case "told very late":
-                await self._pay(order_no, delay_s=PAYMENT_WINDOW_S + 4.0)
-            case "no page yet":
-                await self._pay(order_no, amount_fen=due_fen, force=True)
-            case _:
-                await self._pay(order_no)
+        if plan.payment in _LATE_S:
+            await asyncio.sleep(_until(placement["pay_by"]) + _LATE_S[plan.payment])
+        for how in _ACTS[plan.payment](due_fen):
+            await self._pay(order_no, **how)
 
     async def _pay(self, order_no: str, **how: Any) -> None:
         for _ in range(TRIES):

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from zlib import crc32
 
 import httpx
 
@@ -58,30 +59,30 @@ class Gate:
         sub: str,
         method: str,
         path: str,
+        body: dict[str, Any] | None = None,
         *,
         key: str = "",
         patience_s: float = PATIENCE_S,
-        **more: Any,
     ) -> Heard:
         """Ask until there is an answer, always under the same key."""
         headers = {"Authorization": f"Bearer {self._token(role, sub)}", "Idempotency-Key": key or uuid.uuid4().hex}
         until, sure, turn = time.monotonic() + patience_s, True, 0
         while True:
-            url = self._urls[(hash(path) + turn) % len(self._urls)]
-            status, body = await self._once(method, f"{url}{path}", headers, more)
+            url = self._urls[(crc32(path.encode()) + turn) % len(self._urls)]
+            status, told = await self._once(method, f"{url}{path}", headers, body)
             if status not in _ASK_AGAIN or time.monotonic() > until:
-                return Heard(status, body, sure)
+                return Heard(status, told, sure)
             sure = sure and status == 429
             turn += 1
             await asyncio.sleep(min(0.3 * turn, 1.5))
 
     async def _once(
-        self, method: str, url: str, headers: dict[str, str], more: dict[str, Any]
+        self, method: str, url: str, headers: dict[str, str], sent: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
         begun = time.monotonic()
         self.figures.requests += 1
         try:
-            response = await self._http.request(method, url, headers=headers, **more)
+            response = await self._http.request(method, url, headers=headers, json=sent)
             body = dict(response.json()) if response.content else {}
         except (httpx.HTTPError, ValueError):
             self.figures.unanswered += 1

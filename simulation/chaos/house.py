@@ -115,6 +115,7 @@ class House:
     """Everything that runs, and how it is killed."""
 
     def __init__(self, folder: Path, seed: int, *, workers: int, gateways: int, control: bool) -> None:
+        folder = folder.absolute()
         self.folder = folder
         self.kills: list[Kill] = []
         self.kill_plans = folder / "kills"
@@ -178,7 +179,7 @@ class House:
             self.nursery.keep(f"gateway-{number}", "gateway", self._environment(gateway_port=port))
         for number in range(self._workers):
             self.nursery.keep(f"worker-{number}", "worker", self._environment())
-        while not all([await asyncio.to_thread(answers, port) for port in self.gateway_ports]):
+        while not all([await asyncio.to_thread(answers, port) for port in self.gateway_ports]):  # noqa: ASYNC110 - HTTP
             await asyncio.sleep(0.1)
 
     def _environment(self, **more: int) -> dict[str, str]:
@@ -206,7 +207,7 @@ class House:
         plan = self.kill_plans / activity
         plan.touch()
         until = time.monotonic() + within_s
-        while plan.exists() and time.monotonic() < until:
+        while plan.exists() and time.monotonic() < until:  # noqa: ASYNC110 - another process takes the file
             await asyncio.sleep(0.05)
         try:
             plan.unlink()
@@ -248,7 +249,7 @@ class House:
 async def open_house(
     folder: Path, seed: int, *, workers: int = 3, gateways: int = 2, control: bool = False
 ) -> AsyncIterator[House]:
-    house = House(folder.absolute(), seed, workers=workers, gateways=gateways, control=control)
+    house = House(folder, seed, workers=workers, gateways=gateways, control=control)
     try:
         await house.start()
         yield house

@@ -56,7 +56,7 @@ class Life:
         role, sub = (Role.CHECKOUT, "chaos-shop")
         patience_s = 0.0 if plan.walks_away else 90.0
         heard = await self._gate.ask(
-            role, sub, "POST", "/orders", key=checkout.key, json=self._cart(), patience_s=patience_s
+            role, sub, "POST", "/orders", self._cart(), key=checkout.key, patience_s=patience_s
         )
         if heard.status == 201:
             checkout.outcome = PLACED
@@ -94,7 +94,7 @@ class Life:
             return
         await asyncio.sleep(plan.cancels_after_s)
         role, sub = (Role.OPERATOR, "ann") if plan.platform_cancels else (Role.BUYER, str(plan.buyer_id))
-        heard = await self._gate.ask(role, sub, "POST", f"/orders/{self._no}/cancel", json={"note": "chaos"})
+        heard = await self._gate.ask(role, sub, "POST", f"/orders/{self._no}/cancel", {"note": "chaos"})
         if heard.done:
             self._seen.acts.append(Acknowledged("cancel", self._no, role))
 
@@ -111,7 +111,7 @@ class Life:
         self._decided = True
         decision = {"approved": approved, "note": "chaos"}
         path = f"/orders/{self._no}/decide-risk"
-        heard = await self._gate.ask(Role.OPERATOR, "ann", "POST", path, json=decision)
+        heard = await self._gate.ask(Role.OPERATOR, "ann", "POST", path, decision)
         if heard.done:
             self._seen.acts.append(Acknowledged("approve" if approved else "reject", self._no, Role.OPERATOR))
 

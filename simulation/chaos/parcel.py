@@ -43,7 +43,7 @@ class ParcelLife:
         """Whether it is on its way."""
         if self._wishes.refused:
             path = f"/orders/{self._no}/cancel"
-            heard = await self._gate.ask(Role.MERCHANT, self._merchant, "POST", path, json={})
+            heard = await self._gate.ask(Role.MERCHANT, self._merchant, "POST", path, {})
             if heard.done:
                 self._seen.acts.append(Acknowledged("cancel", self._no, Role.MERCHANT))
             return False
@@ -65,8 +65,7 @@ class ParcelLife:
         return False
 
     async def _act(self, role: Role, sub: str, path: str, act: str, body: dict[str, Any] | None = None) -> Heard:
-        more = {} if body is None else {"json": body}
-        heard = await self._gate.ask(role, sub, "POST", f"/sub-orders/{self._no}/{path}", **more)
+        heard = await self._gate.ask(role, sub, "POST", f"/sub-orders/{self._no}/{path}", body)
         if heard.done and act:
             self._seen.acts.append(Acknowledged(act, self._no, role, body or {}))
         return heard

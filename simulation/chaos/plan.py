@@ -69,7 +69,7 @@ def make(seed: int, orders: int, per_second: float) -> Plan:
 
 
 def _order(random: Random, number: int, arrives_s: float) -> OrderPlan:
-    (payment,) = random.choices(list(PAYMENTS), PAYMENTS.values())
+    (payment,) = random.choices(list(PAYMENTS), list(PAYMENTS.values()))
     buyer_id = FIRST_BUYER + number * _APART
     operation = random.choice(OPERATIONS) if random.random() < 0.16 else None
     return OrderPlan(

@@ -43,7 +43,8 @@ class Report:
             f"kills: {worker_kills} of workers in all; {_told(self.kills)}",
             f"operators: {_told(self.operations)}; {self.answers_lost} answers lost, {self.bad_days} bad days",
             f"{self.requests} requests, {self.unanswered} without an answer",
-            f"time to recover: median {quantile(self.recovery_s, 0.5):.1f} s, p99 {quantile(self.recovery_s, 0.99):.1f} s",
+            f"time to recover: median {quantile(self.recovery_s, 0.5):.1f} s,"
+            f" p99 {quantile(self.recovery_s, 0.99):.1f} s",
             f"drained {'in' if self.drained else 'NOT within'} {self.drain_s:.0f} s after the last fault",
             f"{self.checks} checks in {self.snapshots} snapshots, {self.facts} facts at the end",
             f"{len(self.violations)} violations, {len(self.unexpected)} unexpected",

@@ -79,7 +79,8 @@ ALWAYS: tuple[Check, ...] = (
         "a split order's parts do not add up to its lines",
         """SELECT o.order_no, l.fen, s.fen FROM (
              SELECT order_no, sum(pay_fen) FILTER (WHERE closed = 0) AS fen FROM order_lines GROUP BY order_no) l
-           JOIN (SELECT order_no, sum(pay_fen) AS fen, sum(shipping_fen) AS shipping FROM sub_orders GROUP BY order_no) s
+           JOIN (
+             SELECT order_no, sum(pay_fen) AS fen, sum(shipping_fen) AS shipping FROM sub_orders GROUP BY order_no) s
              USING (order_no) JOIN orders o USING (order_no)
            WHERE l.fen <> s.fen OR s.shipping NOT IN (o.shipping_fen, 0)""",
     ),

@@ -10,7 +10,8 @@ from simulation.chaos.auditor.violation import Violation
 LOST, TWICE, STOCK = "nothing lost", "nothing twice", "stock"
 
 ORDERS = """SELECT order_no::text AS number, buyer_id, status, close_reason, amount_due_fen FROM orders"""
-LINES = "SELECT order_no::text AS number, sku, sum(quantity)::int AS pieces FROM order_lines WHERE gift IS NULL GROUP BY 1, 2"
+LINES = """SELECT order_no::text AS number, sku, sum(quantity)::int AS pieces FROM order_lines
+  WHERE gift IS NULL GROUP BY 1, 2"""
 PARTS = """SELECT sub_order_no AS number, order_no::text AS order_no, status, carrier, tracking_no, delivered_at
   FROM sub_orders"""
 KEYS = "SELECT idempotency_key AS key, order_no::text AS number FROM checkout_keys"
@@ -72,6 +73,11 @@ def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
         Violation(LOST, f"an acknowledged act did not stand: {act.act}", f"{act}: {dict(rows.get(act.number) or {})}")
         for act in seen.acts
         if not _stands(act, rows.get(act.number))
+    ]
+    found += [
+        Violation(TWICE, "one parcel was shipped twice, and both were acknowledged", f"{number}: {told}")
+        for number, told in shipments.items()
+        if len(told) > 1
     ]
     for number, told in shipments.items():
         row = rows.get(number)
