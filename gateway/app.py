@@ -58,6 +58,8 @@ def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
 
 _ROUTERS = (checkout.router, lists.router, acts.router, outside.router)
 _FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError)
+# PostgreSQL's classes of "no connection", "no room" and "shutting down, or just starting".
+_AWAY = ("08", "53", "57P")
 _OTHERS = (NoSuchOrder, BadCursor, ClientDisconnect)
 
 
@@ -91,7 +93,9 @@ def _problem(request: Request, error: Exception) -> Problem:
 
 def _is_unreachable(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
-        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+        state = getattr(error.orig, "sqlstate", None) or ""
+        away = state.startswith(_AWAY) or isinstance(error, OperationalError | InterfaceError)
+        return away or error.connection_invalidated
     return isinstance(error, OSError | NoConnectionFree)
 
 
