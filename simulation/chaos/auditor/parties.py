@@ -15,8 +15,10 @@ LINES = """SELECT order_no::text AS number, sku, sum(quantity)::int AS pieces FR
 PARTS = """SELECT sub_order_no AS number, order_no::text AS order_no, status, carrier, tracking_no, delivered_at
   FROM sub_orders"""
 KEYS = "SELECT idempotency_key AS key, order_no::text AS number FROM checkout_keys"
-SOLD = """SELECT l.sku, sum(l.quantity - l.closed)::bigint AS pieces FROM order_lines l JOIN orders o USING (order_no)
-  WHERE o.status <> 'CLOSED' GROUP BY l.sku"""
+# Of what is split: before that, pieces of an order that is just closing may have been sold to another already.
+SOLD = """SELECT l.sku, sum(p.last_unit - p.first_unit + 1)::bigint AS pieces FROM sub_order_lines p
+  JOIN sub_orders s USING (order_no, idx) JOIN order_lines l USING (order_no, line_no)
+  WHERE s.status <> 'CLOSED' GROUP BY l.sku"""
 
 _ON_ITS_WAY = {"SHIPPED", "COMPLETED", "REVIEWED"}
 _RECEIVED = {"COMPLETED", "REVIEWED"}
