@@ -13,6 +13,7 @@ from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.ownership import PostgresOwnership
 from store.views import PostgresViews
 from tests.gateway.web import problem, token
+from tests.store.books import order_number
 
 
 class _Away(Exception):
@@ -53,11 +54,11 @@ async def _asked(sqlstate: str) -> AsyncClient:
 @pytest.mark.parametrize("sqlstate", ["57P01", "57P02", "57P03", "53300", "08006"])
 async def test_a_database_that_is_starting_stopping_or_full_is_asked_again_later(sqlstate: str) -> None:
     async with await _asked(sqlstate) as http:
-        answer = await http.get("/orders/1251601938319500104")
-    assert answer.headers["Retry-After"]
+        answer = await http.get(f"/orders/{order_number()}")
     problem(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"]
 
 
 async def test_a_statement_that_is_wrong_is_a_fault_of_ours() -> None:
     async with await _asked("42703") as http:
-        problem(await http.get("/orders/1251601938319500104"), 500, "fault")
+        problem(await http.get(f"/orders/{order_number()}"), 500, "fault")
