@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from simulation.chaos.auditor.seen import Seen
+from simulation.chaos.insist import insist
 from simulation.chaos.plan import PAYMENT_WINDOW_S, OrderPlan
 
 TRIES, BETWEEN_TRIES_S = 40, 0.25  # the page may not be there yet
@@ -50,7 +51,8 @@ class Cashier:
 
     async def _pay(self, order_no: str, **how: Any) -> None:
         for _ in range(TRIES):
-            answer = await self._http.post(f"/cashier/{order_no}/pay", json=how)
+            # A payment whose answer got lost is made again: one of the two is stray.
+            answer = await insist(self._http, "POST", f"/cashier/{order_no}/pay", json=how)
             if answer.status_code == 200:
                 for one in answer.json()["captures"]:
                     told = (one["payment_id"], one["amount_fen"], one["currency"])

@@ -10,6 +10,7 @@ import httpx
 
 from simulation.chaos.goods import MERCHANTS
 from simulation.chaos.house import House
+from simulation.chaos.insist import insist
 
 # Where a worker dies right after the commit. The steps that leave the house are also died before.
 COMMITS = (
@@ -106,7 +107,7 @@ class Faults:
             await asyncio.gather(*deaths)
 
         await asyncio.gather(*(one_after_the_other(group) for group in sorted(set(groups.values()))))
-        await self._sandbox.put("/bad-days", json={})
+        await self._switch({})
 
     async def _worker(self, fault: Fault) -> None:
         if not fault.activity or not await self._house.dies_at(fault.activity, DIES_WITHIN_S):
@@ -120,7 +121,10 @@ class Faults:
 
     async def _bad_day(self, fault: Fault) -> None:
         switches = BAD_DAYS[int(fault.pick * len(BAD_DAYS))]
-        (await self._sandbox.put("/bad-days", json=switches)).raise_for_status()
+        await self._switch(switches)
         self.bad_days += 1
         await asyncio.sleep(1 + 2 * fault.pick)
-        (await self._sandbox.put("/bad-days", json={})).raise_for_status()
+        await self._switch({})
+
+    async def _switch(self, switches: dict[str, Any]) -> None:
+        (await insist(self._sandbox, "PUT", "/bad-days", json=switches)).raise_for_status()

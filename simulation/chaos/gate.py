@@ -16,7 +16,8 @@ from runtime.settings import Settings
 PATIENCE_S = 45.0
 NO_ANSWER = 0
 _ASK_AGAIN = {NO_ANSWER, 202, 429, 500, 503}
-_NO_CONNECTION_MORE = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+# A connection is not kept for as long as the server keeps it (5 s), or both may decide at one moment.
+LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Gate:
     def __init__(self, settings: Settings, ports: list[int]) -> None:
         self._key = settings.jwt_key.get_secret_value()
         self._urls = [f"http://127.0.0.1:{port}" for port in ports]
-        self._http = httpx.AsyncClient(timeout=12, trust_env=False, limits=_NO_CONNECTION_MORE)
+        self._http = httpx.AsyncClient(timeout=12, trust_env=False, limits=LIMITS)
         self._tokens: dict[tuple[Role, str], str] = {}
         self.figures = Figures()
 

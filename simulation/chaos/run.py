@@ -19,7 +19,7 @@ from simulation.chaos.auditor.audit import Auditor, keep_looking
 from simulation.chaos.auditor.seen import Seen
 from simulation.chaos.cashier import Cashier
 from simulation.chaos.faults import Faults, Rates, schedule
-from simulation.chaos.gate import Gate
+from simulation.chaos.gate import LIMITS, Gate
 from simulation.chaos.house import House, open_house
 from simulation.chaos.life import Life
 from simulation.chaos.operators import Operators
@@ -53,7 +53,9 @@ class Simulation:
         self.seen = Seen()
         self.plan = plan.make(config.seed, config.orders, config.per_second)
         self.gate = Gate(house.settings, house.gateway_ports)
-        self.sandbox = httpx.AsyncClient(base_url=house.settings.sandbox_url, timeout=15, trust_env=False)
+        self.sandbox = httpx.AsyncClient(
+            base_url=house.settings.sandbox_url, timeout=15, trust_env=False, limits=LIMITS
+        )
         self.auditor = Auditor(house.dsn, self.sandbox, self.seen)
         self.faults = Faults(house, self.sandbox)
         self.stage = "starting"
@@ -67,20 +69,28 @@ class Simulation:
         self.stage, begun = "under fire", time.monotonic()
         looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
         lives = [asyncio.create_task(self._live(one)) for one in self.plan.orders]
-        faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
-        self.house.proxy.forgetting = True
-        await self.faults.play(faults)
-        self.house.proxy.forgetting = False
-        self.stage, calm = "calm", time.monotonic()
-        drained = await self._drain(client, lives)
-        drain_s = time.monotonic() - calm
-        looking.cancel()
-        for life in lives:
-            life.cancel()
-        await asyncio.gather(looking, *lives, return_exceptions=True)
+        try:
+            await self._play_faults()
+            self.stage, calm = "calm", time.monotonic()
+            drained = await self._drain(client, lives)
+            drain_s = time.monotonic() - calm
+        finally:
+            for task in (looking, *lives):
+                task.cancel()
+            ended = await asyncio.gather(looking, *lives, return_exceptions=True)
+        self.unexpected += [f"{type(end).__name__}: {end}" for end in ended if isinstance(end, Exception)]
         self.stage = "the last look"
         await self.auditor.final(client)
         return self._report(begun, calm, drain_s, drained)
+
+    async def _play_faults(self) -> None:
+        """For as long as orders arrive."""
+        ends_at = time.monotonic() + self.plan.lasts_s
+        faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
+        self.house.proxy.forgetting = bool(faults)
+        await self.faults.play(faults)
+        await asyncio.sleep(max(0.0, ends_at - time.monotonic()))
+        self.house.proxy.forgetting = False
 
     async def close(self) -> None:
         await self.gate.close()

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from simulation.chaos.auditor.violation import Violation
+from simulation.chaos.insist import insist
 
 MONEY, TWICE = "money", "nothing twice"
 
@@ -37,7 +38,7 @@ class Statement:
 
     @classmethod
     async def read(cls, http: httpx.AsyncClient) -> "Statement":
-        told = (await http.get("/statement")).raise_for_status().json()
+        told = (await insist(http, "GET", "/statement")).raise_for_status().json()
         moved: Counter[str] = Counter()
         for refund in told["refunds"]:
             moved[refund["capture_id"]] += refund["moved_fen"]
@@ -106,7 +107,7 @@ async def handed_over(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict
     """The parcels that the merchants' warehouses have, by sub-order."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for merchant in merchants:
-        answer = await http.get(f"/merchants/{quote(merchant, safe='')}/hand-overs")
+        answer = await insist(http, "GET", f"/merchants/{quote(merchant, safe='')}/hand-overs")
         for parcel in answer.raise_for_status().json():
             found[parcel["sub_order_no"]].append(parcel)
     return found
