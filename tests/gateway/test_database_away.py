@@ -1,5 +1,6 @@
 """A database that is away is a 503 that says so, not a fault of ours."""
 
+import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy.exc import DBAPIError
@@ -23,18 +24,18 @@ class _Away(Exception):
 
 
 class _Views(PostgresViews):
-    """A view of a database that answers with this SQLSTATE."""
+    """A view of a database that answers with this error."""
 
-    def __init__(self, sqlstate: str) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none"))
-        self._sqlstate = sqlstate
+        self._error = error
 
     async def order(self, order_no: str) -> None:
-        raise DBAPIError("SELECT 1", None, _Away(self._sqlstate))
+        raise self._error
 
 
-async def _asked(sqlstate: str) -> AsyncClient:
-    views = _Views(sqlstate)
+async def _asked(error: Exception) -> AsyncClient:
+    views = _Views(error)
     front = Front(
         client=None,  # type: ignore[arg-type]  # nobody asks Temporal here
         checkout=None,  # type: ignore[arg-type]
@@ -51,14 +52,27 @@ async def _asked(sqlstate: str) -> AsyncClient:
     return AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
 
 
-@pytest.mark.parametrize("sqlstate", ["57P01", "57P02", "57P03", "53300", "08006"])
-async def test_a_database_that_is_starting_stopping_or_full_is_asked_again_later(sqlstate: str) -> None:
-    async with await _asked(sqlstate) as http:
+def _of(sqlstate: str) -> DBAPIError:
+    return DBAPIError("SELECT 1", None, _Away(sqlstate))
+
+
+AWAY = [
+    *(_of(sqlstate) for sqlstate in ("57P01", "57P02", "57P03", "53300", "08006")),
+    asyncpg.CannotConnectNowError("starting up"),
+    asyncpg.InterfaceError("connection is closed"),
+    ConnectionRefusedError(),
+]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=repr)
+async def test_a_database_that_is_starting_stopping_full_or_gone_is_asked_again_later(error: Exception) -> None:
+    async with await _asked(error) as http:
         answer = await http.get(f"/orders/{order_number()}")
     problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"]
 
 
-async def test_a_statement_that_is_wrong_is_a_fault_of_ours() -> None:
-    async with await _asked("42703") as http:
+@pytest.mark.parametrize("error", [_of("42703"), asyncpg.UndefinedColumnError("no such column")], ids=repr)
+async def test_a_statement_that_is_wrong_is_a_fault_of_ours(error: Exception) -> None:
+    async with await _asked(error) as http:
         problem(await http.get(f"/orders/{order_number()}"), 500, "fault")
