@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check histories clean
+.PHONY: help up demo simulate soak test check histories clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -27,6 +27,14 @@ up: $(STAMP) ## start everything, until Ctrl-C
 
 demo: $(STAMP) ## play every story and check the books
 	@exec $(BIN)/python -m simulation.demo
+
+ORDERS ?= 200
+simulate: $(STAMP) ## orders under fire, with an auditor: SEED=7 ORDERS=300
+	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
+
+soak: ORDERS = 2000
+soak: $(STAMP) ## a long simulation: ORDERS=2000
+	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
 
 test: $(STAMP) ## all tests
 	@exec $(BIN)/pytest

@@ -11,6 +11,7 @@ import httpx
 from simulation.chaos.goods import MERCHANTS
 from simulation.chaos.house import House
 from simulation.chaos.insist import insist
+from simulation.chaos.pace import Pace
 
 # Where a worker dies right after the commit. The steps that leave the house are also died before.
 COMMITS = (
@@ -78,8 +79,9 @@ def schedule(seed: int, orders: int, lasts_s: float, rates: Rates) -> list[Fault
 class Faults:
     """Plays them. Those of one kind wait for each other; a server's restart delays no worker's death."""
 
-    def __init__(self, house: House, sandbox: httpx.AsyncClient) -> None:
+    def __init__(self, house: House, sandbox: httpx.AsyncClient, pace: Pace) -> None:
         self._house = house
+        self._pace = pace
         self._sandbox = sandbox
         self.bad_days = 0
         self._play: dict[str, Callable[[Fault], Coroutine[Any, Any, None]]] = {
@@ -91,14 +93,13 @@ class Faults:
         }
 
     async def play(self, faults: list[Fault]) -> None:
-        started = asyncio.get_running_loop().time()
         groups = {"workers": "w", "gateways": "g", "temporal": "s", "postgres": "s", "bad_days": "b"}
 
         async def one_after_the_other(group: str) -> None:
             deaths = []
             for fault in faults:
                 if groups[fault.kind] == group:
-                    await asyncio.sleep(max(0.0, started + fault.at_s - asyncio.get_running_loop().time()))
+                    await self._pace.until(fault.at_s)
                     doing = self._play[fault.kind](fault)
                     if fault.activity:
                         deaths.append(asyncio.create_task(doing))

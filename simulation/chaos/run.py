@@ -23,6 +23,7 @@ from simulation.chaos.gate import LIMITS, Gate
 from simulation.chaos.house import House, open_house
 from simulation.chaos.life import Life
 from simulation.chaos.operators import Operators
+from simulation.chaos.pace import Pace
 from simulation.chaos.report import Report, by_kind, recovery_s
 from store.engine import engine_for
 
@@ -39,6 +40,7 @@ class Config:
     orders: int
     per_second: float = 2.0
     workers: int = 3
+    most_under_way: int = 32  # orders; no others arrive, and nothing goes wrong, until some have ended
     drain_s: float = 60.0
     control: bool = False
     rates: Rates = field(default_factory=Rates)
@@ -57,8 +59,10 @@ class Simulation:
             base_url=house.settings.sandbox_url, timeout=15, trust_env=False, limits=LIMITS
         )
         self.auditor = Auditor(house.dsn, self.sandbox, self.seen)
-        self.faults = Faults(house, self.sandbox)
+        self.pace = Pace(lambda: self.begun - self.ended, config.most_under_way)
+        self.faults = Faults(house, self.sandbox, self.pace)
         self.stage = "starting"
+        self.begun = 0  # orders whose life has begun
         self.ended = 0
         self.unexpected: list[str] = []
 
@@ -68,6 +72,7 @@ class Simulation:
         await self._open_shop()
         self.stage, begun = "under fire", time.monotonic()
         looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
+        pacing = asyncio.create_task(self.pace.run())
         lives = [asyncio.create_task(self._live(one)) for one in self.plan.orders]
         try:
             await self._play_faults()
@@ -75,9 +80,9 @@ class Simulation:
             drained = await self._drain(client, lives)
             drain_s = time.monotonic() - calm
         finally:
-            for task in (looking, *lives):
+            for task in (looking, pacing, *lives):
                 task.cancel()
-            ended = await asyncio.gather(looking, *lives, return_exceptions=True)
+            ended = await asyncio.gather(looking, pacing, *lives, return_exceptions=True)
         self.unexpected += [f"{type(end).__name__}: {end}" for end in ended if isinstance(end, Exception)]
         self.stage = "the last look"
         await self.auditor.final(client)
@@ -85,11 +90,10 @@ class Simulation:
 
     async def _play_faults(self) -> None:
         """For as long as orders arrive."""
-        ends_at = time.monotonic() + self.plan.lasts_s
         faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
         self.house.proxy.forgetting = bool(faults)
         await self.faults.play(faults)
-        await asyncio.sleep(max(0.0, ends_at - time.monotonic()))
+        await self.pace.until(self.plan.lasts_s + 1)
         self.house.proxy.forgetting = False
 
     async def close(self) -> None:
@@ -105,7 +109,8 @@ class Simulation:
             await engine.dispose()
 
     async def _live(self, order: plan.OrderPlan) -> None:
-        await asyncio.sleep(order.arrives_s)
+        await self.pace.until(order.arrives_s)
+        self.begun += 1
         life = Life(order, self.gate, Cashier(self.sandbox, self.seen), self.operators, self.seen)
         try:
             await life.live()
