@@ -48,14 +48,26 @@ def _table(simulation: Simulation) -> Table:
     return table
 
 
+def _line(simulation: Simulation) -> str:
+    """The same in short, where there is no terminal."""
+    seen, kills = simulation.seen, len(simulation.house.kills)
+    return (
+        f"{simulation.stage}: {len(seen.checkouts)} orders, {simulation.ended} lived, {kills} kills,"
+        f" {len(simulation.gate.figures.successes)} acts, {len(simulation.auditor.violations)} violations"
+    )
+
+
 async def _run(config: Config, folder: Path, console: Console) -> Report:
     with Live(console=console, refresh_per_second=2) as live:
         drawing: list[asyncio.Task[None]] = []
 
         async def draw(simulation: Simulation) -> None:
             while True:
-                live.update(_table(simulation))
-                await asyncio.sleep(0.5)
+                if console.is_terminal:
+                    live.update(_table(simulation))
+                else:
+                    console.print(_line(simulation), soft_wrap=True, highlight=False, markup=False)
+                await asyncio.sleep(0.5 if console.is_terminal else 10)
 
         report = await simulate(config, folder, lambda started: drawing.append(asyncio.create_task(draw(started))))
         for task in drawing:

@@ -13,7 +13,7 @@ import httpx
 from gateway.auth import Role, mint
 from runtime.settings import Settings
 
-PATIENCE_S = 45.0
+PATIENCE_S = 150.0  # longer than any drain: who acts, waits for the answer
 NO_ANSWER = 0
 _ASK_AGAIN = {NO_ANSWER, 202, 429, 500, 503}
 # A connection is not kept for as long as the server keeps it (5 s), or both may decide at one moment.

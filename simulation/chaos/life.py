@@ -18,7 +18,7 @@ from simulation.chaos.parcel import ParcelLife
 from simulation.chaos.plan import OrderPlan
 
 ENDINGS = {"COMPLETED", "REVIEWED", "CLOSED"}
-LOOK_EVERY_S = 1.2
+LOOK_EVERY_S = 1.5
 View = dict[str, Any]
 
 

@@ -1,6 +1,7 @@
 """Operators at the Temporal UI: they terminate, reset and cancel runs, and press "try again"."""
 
 import asyncio
+import contextlib
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -41,13 +42,14 @@ class Operators:
                 if await self._do("reset order", lambda: self._reset(order)):
                     await self._do("terminate sub-order", lambda: parts[0].terminate("chaos"))
 
-    async def press_try_again(self) -> None:
-        """On every run that needs a person."""
-        try:
-            async for run in self._client.list_workflows(NEEDS_A_PERSON):
-                await self._client.get_workflow_handle(run.id).signal("try_again")
-        except RPCError:
-            return  # it has just ended, or the server is away: pressed again later
+    async def keep_pressing(self, every_s: float) -> None:
+        """ "Try again", on every run that needs a person, for ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            # One has just ended, or the server is away: pressed again later.
+            with contextlib.suppress(RPCError):
+                async for run in self._client.list_workflows(NEEDS_A_PERSON):
+                    await self._client.get_workflow_handle(run.id).signal("try_again")
 
     async def _do(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
         """Insist while the server is away. False when there is no such run (any more)."""

@@ -1,4 +1,4 @@
-"""The simulation's own clock: it stands still while too many orders are under way.
+"""The simulation's own clock: it goes slowly while too many orders are under way.
 
 Arrivals and faults are planned by it, so that a slow machine makes a run longer, and not another one: the same faults
 meet the same orders, about as far on their way.
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 TICK_S = 0.05
+SLOWLY = 0.1
 
 
 class Pace:
@@ -23,10 +24,10 @@ class Pace:
         while True:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
-            if self._under_way() < self._most:
-                self.now_s += min(now - before, 4 * TICK_S)  # what we overslept ourselves does not count
+            speed = 1.0 if self._under_way() < self._most else SLOWLY
+            self.now_s += speed * min(now - before, 4 * TICK_S)  # what we overslept ourselves does not count
             before = now
 
     async def until(self, at_s: float) -> None:
-        while self.now_s < at_s:  # noqa: ASYNC110 - a clock that stands still is no event
+        while self.now_s < at_s:  # noqa: ASYNC110 - this clock has no alarm
             await asyncio.sleep(TICK_S)

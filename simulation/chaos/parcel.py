@@ -12,6 +12,7 @@ from simulation.chaos.plan import Parcel
 CARRIER = "SF"
 FOUND_AGAIN_AFTER_S = 9.0  # a parcel that the carrier had lost: longer than the transit window
 LOOKS, BETWEEN_LOOKS_S = 40, 1.0
+_ON_ITS_WAY = {"SHIPPED", "COMPLETED", "REVIEWED"}
 
 
 class ParcelLife:
@@ -46,10 +47,11 @@ class ParcelLife:
             heard = await self._gate.ask(Role.MERCHANT, self._merchant, "POST", path, {})
             if heard.done:
                 self._seen.acts.append(Acknowledged("cancel", self._no, Role.MERCHANT))
-            return False
+            if heard.done or heard.body.get("order_status") == "CLOSED":
+                return False
         numbers = [f"SF{self._no[-14:]}{n}" for n in range(2 if self._wishes.ship_twice else 1)]
         heard_all = await asyncio.gather(*(self._ship(number) for number in numbers))
-        return any(heard.done for heard in heard_all)
+        return any(heard.done or heard.body.get("order_status") in _ON_ITS_WAY for heard in heard_all)
 
     async def _ship(self, tracking_no: str) -> Heard:
         parcel = {"carrier": CARRIER, "tracking_no": tracking_no}

@@ -73,6 +73,7 @@ class Simulation:
         self.stage, begun = "under fire", time.monotonic()
         looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
         pacing = asyncio.create_task(self.pace.run())
+        pressing = asyncio.create_task(self.operators.keep_pressing(PRESS_EVERY_S))
         lives = [asyncio.create_task(self._live(one)) for one in self.plan.orders]
         try:
             await self._play_faults()
@@ -80,9 +81,9 @@ class Simulation:
             drained = await self._drain(client, lives)
             drain_s = time.monotonic() - calm
         finally:
-            for task in (looking, pacing, *lives):
+            for task in (looking, pacing, pressing, *lives):
                 task.cancel()
-            ended = await asyncio.gather(looking, pacing, *lives, return_exceptions=True)
+            ended = await asyncio.gather(looking, pacing, pressing, *lives, return_exceptions=True)
         self.unexpected += [f"{type(end).__name__}: {end}" for end in ended if isinstance(end, Exception)]
         self.stage = "the last look"
         await self.auditor.final(client)
@@ -121,13 +122,10 @@ class Simulation:
 
     async def _drain(self, client: Client, lives: list[asyncio.Task[None]]) -> bool:
         """Whether everything ended in time."""
-        until, press_at = time.monotonic() + self.config.drain_s, 0.0
+        until = time.monotonic() + self.config.drain_s
         while time.monotonic() < until:
             if all(life.done() for life in lives) and await self._is_quiet(client):
                 return True
-            if time.monotonic() > press_at:
-                await self.operators.press_try_again()
-                press_at = time.monotonic() + PRESS_EVERY_S
             await asyncio.sleep(0.5)
         return False
 
