@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test bench check histories clean
+.PHONY: help up demo simulate soak test bench check histories clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ up: $(STAMP) ## start everything, until Ctrl-C
 
 demo: $(STAMP) ## play every story and check the books
 	@exec $(BIN)/python -m simulation.demo
+
+ORDERS ?= 200
+simulate: $(STAMP) ## orders under fire, with an auditor: SEED=7 ORDERS=300
+	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
+
+soak: ORDERS = 2000
+soak: $(STAMP) ## a long simulation: ORDERS=2000
+	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
 
 test: $(STAMP) ## all tests
 	@exec $(BIN)/pytest

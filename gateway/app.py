@@ -3,6 +3,8 @@
 import functools
 import logging
 
+from asyncpg import InterfaceError as ConnectionLost
+from asyncpg import PostgresError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -57,7 +59,10 @@ def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
 
 
 _ROUTERS = (checkout.router, lists.router, acts.router, refunds.router, after_sales.router, outside.router)
-_FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError)
+# The driver's own errors come bare from where SQLAlchemy does not stand between, as while a connection is set up.
+_FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError, ConnectionLost, PostgresError)
+# PostgreSQL's classes of "no connection", "no room" and "shutting down, or just starting".
+_AWAY = ("08", "53", "57P")
 _OTHERS = (NoSuchOrder, BadCursor, ClientDisconnect)
 
 
@@ -90,9 +95,12 @@ def _problem(request: Request, error: Exception) -> Problem:
 
 
 def _is_unreachable(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if (getattr(cause, "sqlstate", None) or "").startswith(_AWAY):
+        return True
     if isinstance(error, DBAPIError):
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    return isinstance(error, OSError | NoConnectionFree)
+    return isinstance(error, OSError | NoConnectionFree | ConnectionLost)
 
 
 def _from_starlette(request: Request, error: HTTPException) -> Problem:

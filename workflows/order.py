@@ -113,7 +113,6 @@ class Order:
             return False
         if facts.placement.refusal is not None:
             self._refuse(facts.placement.refusal)
-        self._placing.was_done_before()
         self._placed(facts.placement, facts.merchants)
         if facts.close_reason is not None and not facts.split:
             raise Closing(facts.close_reason)

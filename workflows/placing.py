@@ -39,7 +39,9 @@ class Placing:
         self._start = start
         self._no = start.order_no
         self._board = board
-        self._undo: list[Callable[[], Awaitable[None]]] = []
+        # All of it from the start, and not step by step: the try of a task before this one, lost with its worker, may
+        # have come further than this one, which finds another price or no coupon any more.
+        self._undo = [self._give_back_goods, *([self._give_back_coupons] if start.cart.coupons else [])]
 
     async def run(self) -> tuple[Placement, list[str]]:
         """The placement, and the merchants whose goods it is of. Raises NotTaken."""
@@ -50,14 +52,8 @@ class Placing:
             await self._take_coupons(priced)
         return await self._record(priced), priced.merchants
 
-    def was_done_before(self) -> None:
-        """By a run that this one goes on from: all it took is to be given back should the order close."""
-        self._undo = [self._give_back_goods]
-        if self._start.cart.coupons:
-            self._undo.append(self._give_back_coupons)
-
     async def undo(self) -> None:
-        """Give everything back, in the reverse order of its taking."""
+        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds."""
         for undo in reversed(self._undo):
             await undo()
 
@@ -81,7 +77,6 @@ class Placing:
         return priced.order
 
     async def _take_stock(self, priced: PricedOrder) -> None:
-        self._undo.append(self._give_back_goods)  # first: an answer that got lost may have taken it
         wanted = ReserveStock(
             order_no=self._no,
             buyer_id=self._start.cart.buyer_id,
@@ -99,7 +94,6 @@ class Placing:
             raise NotTaken(refused)
 
     async def _take_coupons(self, priced: PricedOrder) -> None:
-        self._undo.append(self._give_back_coupons)
         buyer_id = self._start.cart.buyer_id
         wanted = TakeCoupons(order_no=self._no, buyer_id=buyer_id, coupons=priced.coupons, at=workflow.now())
         taken: CouponsTaken = await self._patiently(

@@ -48,8 +48,10 @@ def create(db: sqlite3.Connection, request: PaymentRequest) -> None:
     )
 
 
-def close(db: sqlite3.Connection, payment_id: str) -> ProviderPayment:
+def close(db: sqlite3.Connection, payment_id: str, bad_days: BadDays) -> ProviderPayment:
     """Take no money from now on; what was never created gets a tombstone."""
+    if bad_days.close_finds_paid and query(db, payment_id).state is ProviderState.OPEN:
+        pay(db, payment_id, Pay(force=True), bad_days)
     if query(db, payment_id).state is not ProviderState.PAID:
         db.execute(
             "INSERT INTO payments (payment_id, closed) VALUES (?, 1) ON CONFLICT (payment_id) DO UPDATE SET closed = 1",
@@ -98,7 +100,8 @@ def pay(db: sqlite3.Connection, payment_id: str, act: Pay, bad_days: BadDays) ->
     amount_fen = act.amount_fen or (request.amount_fen if request else None)
     if amount_fen is None:
         raise Problem(422, "invalid-body", "amount_fen: needed, because nobody has said what to collect")
-    currency = act.currency or (request.currency if request else "CNY")
+    amount_fen = max(1, amount_fen + bad_days.capture_off_fen)
+    currency = bad_days.capture_currency or act.currency or (request.currency if request else "CNY")
     for nth in range(act.times):
         capture = Capture(
             capture_id=f"cap_{uuid4().hex}",

@@ -10,6 +10,7 @@ from domain.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundA
 from providers.sandbox import ledger
 from providers.sandbox.cashier import cashier_path
 from providers.sandbox.problems import Problem, body, fail_if
+from providers.sandbox.relay import Relay
 from providers.sandbox.state import TheState
 
 LONGER_THAN_ANYBODY_WAITS_S = 60.0
@@ -22,20 +23,24 @@ async def create(
     request: Request, state: TheState, wanted: Annotated[PaymentRequest, Depends(body(PaymentRequest))]
 ) -> OpenPayment:
     """Open a payment. Key: `payment_id`."""
-    fail_if(state.bad_days.create_fails)
+    bad_days = state.bad_days
+    fail_if(bad_days.create_fails)
     with state.transaction() as db:
         ledger.create(db, wanted)
+    await asyncio.sleep(bad_days.create_hangs_s)
     page = cashier_path(wanted.payment_id)
     return OpenPayment(payment_id=wanted.payment_id, cashier_url=f"{request.app.state.public_url}{page}")
 
 
 @router.post("/payments/{payment_id:path}/close")
-async def close(state: TheState, payment_id: str) -> ProviderPayment:
+async def close(request: Request, state: TheState, payment_id: str) -> ProviderPayment:
     """CLOSED, or PAID with the captures."""
     bad_days = state.bad_days
     fail_if(bad_days.close_fails)
     with state.transaction() as db:
-        answer = ledger.close(db, payment_id)
+        answer = ledger.close(db, payment_id, bad_days)
+    relay: Relay = request.app.state.relay
+    relay.wake()
     await asyncio.sleep(bad_days.close_hangs_s)
     return answer
 
@@ -43,6 +48,7 @@ async def close(state: TheState, payment_id: str) -> ProviderPayment:
 @router.get("/payments/{payment_id:path}")
 async def query(state: TheState, payment_id: str) -> ProviderPayment:
     """What is known of a payment; `UNKNOWN` is an answer, because a 404 could come from anywhere."""
+    fail_if(state.bad_days.query_fails)
     return ledger.query(state.db, payment_id)
 
 
@@ -61,6 +67,7 @@ async def refund(state: TheState, order: Annotated[RefundOrder, Depends(body(Ref
 @router.get("/refunds/{refund_no:path}")
 async def query_refund(state: TheState, refund_no: str) -> RefundAnswer:
     """The answer that was given to a refund."""
+    fail_if(state.bad_days.query_fails)
     row = state.db.execute("SELECT answer FROM refunds WHERE refund_no = ?", (refund_no,)).fetchone()
     if row is None:
         raise Problem(404, "refund-unknown", "there is no such refund")

@@ -1,10 +1,18 @@
 """More of what went wrong in other shops; the numbers are those of the list of edge cases."""
 
+import hashlib
+import uuid
+from datetime import UTC, datetime
+
+from activities.stock import ReserveStock, StockLine
+from domain.order import Placement
 from domain.order_number import parse
 from domain.product import Product
 from domain.risk import Decision
 from domain.status import CloseReason, Status
-from tests.shop import Shop, until
+from runtime.wiring import CHANNEL
+from store.checkout import PostgresCheckoutKeys
+from tests.shop import Person, Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
 from workflows import search
 
@@ -59,3 +67,22 @@ async def test_alarms_and_notices_reach_the_address_in_the_settings(shop: Shop) 
     assert (await shop.acts.decide_risk(parse(order_no), decision)).refused is None
     await until(lambda: shop.http.get("/hooks?topic=notice"), lambda answer: order_no in answer.text)
     await shop.ended(order_no)
+
+
+async def test_a_refusal_gives_back_what_a_lost_try_of_the_task_had_taken(shop: Shop) -> None:
+    """Seen under fire: a worker reserved and died; the next one found another price, and refused with nothing to undo.
+
+    Edge case 30 is its sister: the coupon gone, and nobody gives the stock back."""
+    sku, person, key = await shop.sku(pieces=5), Person(), uuid.uuid4().hex
+    cart = shop.cart([sku], person, expected_fen=1)
+    secret = shop.settings.order_number_key.get_secret_value().encode()
+    body = hashlib.sha256(cart.model_dump_json().encode()).hexdigest()
+    keys = PostgresCheckoutKeys(shop.engine, secret, CHANNEL)
+    order_no = await keys.mint("test", key, body, person.buyer_id, datetime.now(UTC).date())
+    line = StockLine(line_no=1, sku=sku, quantity=1)
+    await shop.stock.reserve(ReserveStock(order_no=order_no, buyer_id=person.buyer_id, lines=[line]))
+    answer = await shop.checkout().place("test", key, cart)
+    assert isinstance(answer, Placement)
+    assert answer.refusal is not None
+    assert answer.order_no == order_no
+    assert await shop.level(sku) == {"sellable_total": 5, "available": 5, "reserved": 0, "deducted": 0}

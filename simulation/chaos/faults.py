@@ -1,0 +1,131 @@
+"""What goes wrong, and when: planned from the seed, as so many of each kind for so many orders."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+
+from simulation.chaos.goods import MERCHANTS
+from simulation.chaos.house import House
+from simulation.chaos.insist import insist
+from simulation.chaos.pace import Pace
+
+# Where a worker dies right after the commit. The steps that leave the house are also died before.
+COMMITS = (
+    *("reserve_stock", "record_order", "take_coupons", "create_payment", "assess_risk", "accept_payment"),
+    *("deduct_stock", "redeem_coupons", "split_order", "hand_over", "ship_goods", "record_shipped"),
+    *("record_delivered", "record_received", "close_payment", "release_stock", "give_back_coupons", "close_order"),
+    *("close_sub_orders", "restock", "put_back_goods", "refund", "take_stray_payment", "grant_goods", "close_lines"),
+    *("create_payment@before", "hand_over@before", "refund@before"),
+)
+DIES_WITHIN_S = 6.0
+
+# One bad day each; put off again after a moment.
+BAD_DAYS: tuple[dict[str, Any], ...] = (
+    {"create_fails": True},
+    {"create_hangs_s": 6},
+    {"close_fails": True},
+    {"close_hangs_s": 6},
+    {"close_finds_paid": True},
+    {"query_fails": True, "refund_times_out": True},
+    {"refund_fails": True},
+    {"refund_refuses": True},
+    {"refund_times_out": True},
+    {"notify_duplicates": 3, "notify_reversed": True},
+    {"notify_delay_s": 4, "notify_reversed": True},
+    {"notify_delay_s": 11},
+    {"capture_off_fen": -1},
+    {"capture_currency": "EUR"},
+    {"hand_over_fails_for": list(MERCHANTS)},
+    {"hand_over_hangs_s": 6},
+)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """So many for each 1,000 orders."""
+
+    workers: int = 240
+    temporal: int = 26
+    postgres: int = 16
+    gateways: int = 20
+    bad_days: int = 120
+
+
+@dataclass(frozen=True)
+class Fault:
+    at_s: float
+    kind: str
+    pick: float
+    activity: str = ""
+
+
+def schedule(seed: int, orders: int, lasts_s: float, rates: Rates) -> list[Fault]:
+    """In the order of their time. Half of the workers die right after a commit."""
+    random = Random(f"{seed}/faults")
+    faults = []
+    for kind, of_1000 in vars(rates).items():
+        count = -(-of_1000 * orders // 1_000)
+        for n in range(count):
+            at_s = (n + random.random()) / count * lasts_s
+            activity = random.choice(COMMITS) if kind == "workers" and n % 2 else ""
+            faults.append(Fault(at_s, kind, random.random(), activity))
+    return sorted(faults, key=lambda fault: fault.at_s)
+
+
+class Faults:
+    """Plays them. Those of one kind wait for each other; a server's restart delays no worker's death."""
+
+    def __init__(self, house: House, sandbox: httpx.AsyncClient, pace: Pace) -> None:
+        self._house = house
+        self._pace = pace
+        self._sandbox = sandbox
+        self.bad_days = 0
+        self._play: dict[str, Callable[[Fault], Coroutine[Any, Any, None]]] = {
+            "workers": self._worker,
+            "gateways": self._gateway,
+            "temporal": self._server,
+            "postgres": self._server,
+            "bad_days": self._bad_day,
+        }
+
+    async def play(self, faults: list[Fault]) -> None:
+        groups = {"workers": "w", "gateways": "g", "temporal": "s", "postgres": "s", "bad_days": "b"}
+
+        async def one_after_the_other(group: str) -> None:
+            deaths = []
+            for fault in faults:
+                if groups[fault.kind] == group:
+                    await self._pace.until(fault.at_s)
+                    doing = self._play[fault.kind](fault)
+                    if fault.activity:
+                        deaths.append(asyncio.create_task(doing))
+                    else:
+                        await doing
+            await asyncio.gather(*deaths)
+
+        await asyncio.gather(*(one_after_the_other(group) for group in sorted(set(groups.values()))))
+        await self._switch({})
+
+    async def _worker(self, fault: Fault) -> None:
+        if not fault.activity or not await self._house.dies_at(fault.activity, DIES_WITHIN_S):
+            self._house.kill_one("worker", fault.pick)
+
+    async def _gateway(self, fault: Fault) -> None:
+        self._house.kill_one("gateway", fault.pick)
+
+    async def _server(self, fault: Fault) -> None:
+        await (self._house.kill_temporal() if fault.kind == "temporal" else self._house.kill_postgres())
+
+    async def _bad_day(self, fault: Fault) -> None:
+        switches = BAD_DAYS[int(fault.pick * len(BAD_DAYS))]
+        await self._switch(switches)
+        self.bad_days += 1
+        await asyncio.sleep(1 + 2 * fault.pick)
+        await self._switch({})
+
+    async def _switch(self, switches: dict[str, Any]) -> None:
+        (await insist(self._sandbox, "PUT", "/bad-days", json=switches)).raise_for_status()

@@ -1,0 +1,22 @@
+"""Asking a party of the simulation until it answers: on a busy machine it may take its time."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+
+PATIENCE_S = 60.0
+PAUSE_S = 0.5
+
+
+async def insist(http: httpx.AsyncClient, method: str, path: str, **more: Any) -> httpx.Response:
+    """For what may be asked twice. Raises when there is no answer for a minute."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await http.request(method, path, **more)
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(PAUSE_S)

@@ -1,0 +1,85 @@
+"""Operators at the Temporal UI: they terminate, reset and cancel runs, and press "try again"."""
+
+import asyncio
+import contextlib
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from simulation.chaos.plan import LEAVE_TERMINATED
+
+NEEDS_A_PERSON = 'ExecutionStatus = "Running" AND NeedsAttention = true'
+_PATIENCE = 60  # tries
+
+
+class Operators:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.did: Counter[str] = Counter()
+
+    async def operate(self, what: str, order_no: str, sub_orders: list[str]) -> None:
+        order = self._client.get_workflow_handle(f"order/{order_no}")
+        parts = [self._client.get_workflow_handle(f"sub-order/{number}") for number in sub_orders]
+        match what:
+            case "terminate order":
+                if await self._do(what, lambda: order.terminate("chaos")) and not LEAVE_TERMINATED:
+                    await asyncio.sleep(0.5)
+                    await self._do("reset order", lambda: self._reset(order))
+            case "reset order":
+                await self._do(what, lambda: self._reset(order))
+            case "cancel order run":
+                await self._do(what, order.cancel)
+            case "terminate sub-order" if parts:
+                await self._do(what, lambda: parts[0].terminate("chaos"))
+            case "cancel sub-order run" if parts:
+                await self._do(what, parts[0].cancel)
+            case "reset order, terminate sub-order" if parts:
+                if await self._do("reset order", lambda: self._reset(order)):
+                    await self._do("terminate sub-order", lambda: parts[0].terminate("chaos"))
+
+    async def keep_pressing(self, every_s: float) -> None:
+        """ "Try again", on every run that needs a person, for ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            # One has just ended, or the server is away: pressed again later.
+            with contextlib.suppress(RPCError):
+                async for run in self._client.list_workflows(NEEDS_A_PERSON):
+                    await self._client.get_workflow_handle(run.id).signal("try_again")
+
+    async def _do(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
+        """Insist while the server is away. False when there is no such run (any more)."""
+        for _ in range(_PATIENCE):
+            try:
+                await act()
+            except RPCError as error:
+                if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                    return False
+                if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                    return False
+                await asyncio.sleep(0.3)
+            else:
+                self.did[what] += 1
+                return True
+        return False
+
+    async def _reset(self, run: WorkflowHandle[object, object]) -> None:
+        """To the first workflow task; the messages that came since are applied again."""
+        described = await run.describe()
+        async for event in run.fetch_history_events():
+            if event.HasField("workflow_task_completed_event_attributes"):
+                await self._client.workflow_service.reset_workflow_execution(
+                    ResetWorkflowExecutionRequest(
+                        namespace=self._client.namespace,
+                        workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=described.run_id),
+                        reason="chaos",
+                        workflow_task_finish_event_id=event.event_id,
+                        request_id=uuid.uuid4().hex,
+                    )
+                )
+                return
+        raise RPCError("no workflow task is completed yet", RPCStatusCode.UNAVAILABLE, b"")

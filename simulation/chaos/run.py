@@ -1,0 +1,176 @@
+"""One simulation: workload, faults and auditor side by side; then calm, the drain, and the last look."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from runtime.temporal import connect
+from simulation.chaos import goods, plan
+from simulation.chaos.auditor.audit import Auditor, keep_looking
+from simulation.chaos.auditor.seen import Seen
+from simulation.chaos.cashier import Cashier
+from simulation.chaos.faults import Faults, Rates, schedule
+from simulation.chaos.gate import LIMITS, Gate
+from simulation.chaos.house import House, open_house
+from simulation.chaos.life import Life
+from simulation.chaos.operators import Operators
+from simulation.chaos.pace import Pace
+from simulation.chaos.report import Report, by_kind, recovery_s
+from store.engine import engine_for
+
+SNAPSHOT_EVERY_S = 4.0
+PRESS_EVERY_S = 3.0
+OPEN = """SELECT (SELECT count(*) FROM payment_notifications WHERE settled_at IS NULL)
+  + (SELECT count(*) FROM outbox WHERE posted_at IS NULL)
+  + (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED'))"""
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int
+    orders: int
+    per_second: float = 2.0
+    workers: int = 3
+    most_under_way: int = 32  # orders; no others arrive, and nothing goes wrong, until some have ended
+    drain_s: float = 60.0
+    control: bool = False
+    rates: Rates = field(default_factory=Rates)
+
+
+class Simulation:
+    """`say` hears the figures as they are, now and then."""
+
+    def __init__(self, config: Config, house: House) -> None:
+        self.config = config
+        self.house = house
+        self.seen = Seen()
+        self.plan = plan.make(config.seed, config.orders, config.per_second)
+        self.gate = Gate(house.settings, house.gateway_ports)
+        self.sandbox = httpx.AsyncClient(
+            base_url=house.settings.sandbox_url, timeout=15, trust_env=False, limits=LIMITS
+        )
+        self.auditor = Auditor(house.dsn, self.sandbox, self.seen)
+        self.pace = Pace(lambda: self.begun - self.ended, config.most_under_way)
+        self.faults = Faults(house, self.sandbox, self.pace)
+        self.stage = "starting"
+        self.begun = 0  # orders whose life has begun
+        self.ended = 0
+        self.unexpected: list[str] = []
+
+    async def run(self) -> Report:
+        client = await connect(self.house.settings)
+        self.operators = Operators(client)
+        await self._open_shop()
+        self.stage, begun = "under fire", time.monotonic()
+        looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
+        pacing = asyncio.create_task(self.pace.run())
+        pressing = asyncio.create_task(self.operators.keep_pressing(PRESS_EVERY_S))
+        lives = [asyncio.create_task(self._live(one)) for one in self.plan.orders]
+        try:
+            await self._play_faults()
+            self.stage, calm = "calm", time.monotonic()
+            drained = await self._drain(client, lives)
+            drain_s = time.monotonic() - calm
+        finally:
+            for task in (looking, pacing, pressing, *lives):
+                task.cancel()
+            ended = await asyncio.gather(looking, pacing, pressing, *lives, return_exceptions=True)
+        self.unexpected += [f"{type(end).__name__}: {end}" for end in ended if isinstance(end, Exception)]
+        self.stage = "the last look"
+        await self.auditor.final(client)
+        return self._report(begun, calm, drain_s, drained)
+
+    async def _play_faults(self) -> None:
+        """For as long as orders arrive."""
+        faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
+        self.house.proxy.forgetting = bool(faults)
+        await self.faults.play(faults)
+        await self.pace.until(self.plan.lasts_s + 1)
+        self.house.proxy.forgetting = False
+
+    async def close(self) -> None:
+        await self.gate.close()
+        await self.sandbox.aclose()
+
+    async def _open_shop(self) -> None:
+        engine = engine_for(self.house.owner_url)
+        try:
+            self.seen.sellable = await goods.put_on_sale(engine, self.config.orders)
+            await goods.issue_coupons(engine, self.plan.coupons)
+        finally:
+            await engine.dispose()
+
+    async def _live(self, order: plan.OrderPlan) -> None:
+        await self.pace.until(order.arrives_s)
+        self.begun += 1
+        life = Life(order, self.gate, Cashier(self.sandbox, self.seen), self.operators, self.seen)
+        try:
+            await life.live()
+        except Exception as error:
+            # The others live on; a simulation that met what it does not understand does not pass.
+            self.unexpected.append(f"order {order.number}: {type(error).__name__}: {error}")
+        self.ended += 1
+
+    async def _drain(self, client: Client, lives: list[asyncio.Task[None]]) -> bool:
+        """Whether everything ended in time."""
+        until = time.monotonic() + self.config.drain_s
+        while time.monotonic() < until:
+            if all(life.done() for life in lives) and await self._is_quiet(client):
+                return True
+            await asyncio.sleep(0.5)
+        return False
+
+    async def _is_quiet(self, client: Client) -> bool:
+        with contextlib.suppress(RPCError, OSError, asyncpg.PostgresError):
+            if (await client.count_workflows('ExecutionStatus = "Running"')).count:
+                return False
+            db = await asyncpg.connect(self.house.dsn)
+            try:
+                return bool(await db.fetchval(OPEN) == 0)
+            finally:
+                await db.close()
+        return False
+
+    def _report(self, begun: float, calm: float, drain_s: float, drained: bool) -> Report:
+        figures, seen = self.gate.figures, self.seen
+        outcomes = Counter(f"{one.outcome.lower()} {one.refusal.lower()}".strip() for one in seen.checkouts)
+        return Report(
+            seed=self.config.seed,
+            orders=len(seen.checkouts),
+            outcomes=dict(outcomes),
+            kills=by_kind(self.house.kills),
+            operations=dict(self.operators.did),
+            answers_lost=self.house.proxy.lost,
+            bad_days=self.faults.bad_days,
+            requests=figures.requests,
+            unanswered=figures.unanswered,
+            snapshots=self.auditor.snapshots,
+            checks=self.auditor.checks,
+            facts=self.auditor.facts,
+            recovery_s=recovery_s(self.house.kills, figures.successes),
+            load_s=calm - begun,
+            drain_s=drain_s,
+            drained=drained,
+            violations=self.auditor.violations,
+            unexpected=self.unexpected + [f"the gateway answered 500: {what}" for what in figures.faults],
+        )
+
+
+async def simulate(config: Config, folder: Path, watch: Callable[[Simulation], None] = lambda _: None) -> Report:
+    """Run it in this folder, which keeps the logs. Call it from the main thread: it starts servers."""
+    async with open_house(folder, config.seed, workers=config.workers, control=config.control) as house:
+        simulation = Simulation(config, house)
+        watch(simulation)
+        try:
+            return await simulation.run()
+        finally:
+            await simulation.close()

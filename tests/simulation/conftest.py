@@ -1,0 +1,98 @@
+"""A shop that was left in good order by a calm simulation, to be corrupted copy by copy."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from temporalio.client import Client
+
+from runtime.temporal import connect
+from simulation.chaos.auditor.audit import Auditor
+from simulation.chaos.auditor.seen import Seen
+from simulation.chaos.auditor.violation import Violation
+from simulation.chaos.faults import Rates
+from simulation.chaos.house import House, open_house
+from simulation.chaos.run import Config, Simulation
+
+SEED, ORDERS = 11, 40  # enough for an order of each kind
+
+
+@dataclass
+class Ruins:
+    """The shop's database, its parties and its runs; nobody works in it any more."""
+
+    house: House
+    client: Client
+    http: httpx.AsyncClient
+    seen: Seen
+    copies: int = 0
+
+    async def copy(self) -> "Copy":
+        """A database of its own with all that is in the shop's."""
+        self.copies += 1
+        name = f"copy_{self.copies}"
+        admin = await asyncpg.connect(self._dsn("template1"))
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE postgres STRATEGY FILE_COPY")
+        finally:
+            await admin.close()
+        return Copy(self, self._dsn(name))
+
+    def _dsn(self, name: str) -> str:
+        return self.house.dsn.replace("/postgres?", f"/{name}?")
+
+
+@dataclass
+class Copy:
+    ruins: Ruins
+    dsn: str
+
+    async def corrupt(self, *statements: str) -> None:
+        """What no ledger would do: no trigger, no constraint. Each statement must change something."""
+        db = await asyncpg.connect(self.dsn)
+        try:
+            await db.execute("SET session_replication_role = replica")
+            await db.execute(_DROP_CONSTRAINTS)
+            for statement in statements:
+                changed = await db.execute(statement)
+                assert not changed.endswith(" 0"), f"nothing to corrupt: {statement}"
+        finally:
+            await db.close()
+
+    async def violations(self, *, seen: Seen | None = None, http: httpx.AsyncClient | None = None) -> list[Violation]:
+        auditor = Auditor(self.dsn, http or self.ruins.http, seen or self.ruins.seen)
+        return await auditor.final(self.ruins.client)
+
+    async def read(self, query: str) -> Any:
+        db = await asyncpg.connect(self.dsn)
+        try:
+            return await db.fetchval(query)
+        finally:
+            await db.close()
+
+
+_DROP_CONSTRAINTS = """
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT conrelid::regclass AS of, conname FROM pg_constraint
+    WHERE contype IN ('c', 'f', 'u') AND connamespace = 'public'::regnamespace
+  LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', one.of, one.conname); END LOOP;
+END $$
+"""
+
+
+@pytest.fixture(scope="package")
+async def ruins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ruins]:
+    folder: Path = tmp_path_factory.mktemp("ruins")
+    config = Config(seed=SEED, orders=ORDERS, per_second=4, workers=1, rates=Rates(0, 0, 0, 0, 0))
+    async with open_house(folder, SEED, workers=1, gateways=1) as house:
+        simulation = Simulation(config, house)
+        report = await simulation.run()
+        assert report.passed, "\n".join(report.lines())
+        await house.nursery.stop()
+        client = await connect(house.settings)
+        yield Ruins(house, client, simulation.sandbox, simulation.seen)
+        await simulation.close()
