@@ -40,6 +40,9 @@ async def _asked(error: Exception) -> AsyncClient:
         client=None,  # type: ignore[arg-type]  # nobody asks Temporal here
         checkout=None,  # type: ignore[arg-type]
         acts=None,  # type: ignore[arg-type]
+        after_sales=None,  # type: ignore[arg-type]
+        cases=None,  # type: ignore[arg-type]
+        refunds=None,  # type: ignore[arg-type]
         views=views,
         inbox=None,  # type: ignore[arg-type]
         book=None,  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from asyncpg import CheckViolationError  # type: ignore[import-untyped]
+from asyncpg import CheckViolationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, Shortage, StockLine, StockOf

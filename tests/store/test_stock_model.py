@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from asyncpg import CheckViolationError  # type: ignore[import-untyped]
+from asyncpg import CheckViolationError
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy.ext.asyncio import AsyncEngine

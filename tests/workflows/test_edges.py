@@ -78,7 +78,7 @@ async def test_a_refusal_gives_back_what_a_lost_try_of_the_task_had_taken(shop: 
     secret = shop.settings.order_number_key.get_secret_value().encode()
     body = hashlib.sha256(cart.model_dump_json().encode()).hexdigest()
     keys = PostgresCheckoutKeys(shop.engine, secret, CHANNEL)
-    order_no = await keys.mint("test", key, body, person.buyer_id, datetime.now(UTC).date())
+    order_no = (await keys.mint("test", key, body, person.buyer_id, datetime.now(UTC).date())).order_no
     line = StockLine(line_no=1, sku=sku, quantity=1)
     await shop.stock.reserve(ReserveStock(order_no=order_no, buyer_id=person.buyer_id, lines=[line]))
     answer = await shop.checkout().place("test", key, cart)
