@@ -46,6 +46,18 @@ async def test_a_parcel_is_taken_once_however_often_it_is_handed_over(
             await system.hand_over(one.model_copy(update={"lines": []}))
 
 
+async def test_the_highest_revision_of_a_parcel_holds_in_whatever_order_they_come(
+    sandbox: Sandbox, http: httpx.AsyncClient
+) -> None:
+    one = parcel(merchant := new_id("m"))
+    fewer = one.model_copy(update={"lines": parcel(merchant, 1).lines, "revision": 1})
+    async with HttpMerchantSystem(sandbox.url) as system:
+        for each in (one, fewer, one):
+            await system.hand_over(each)
+    (kept,) = (await http.get(f"/merchants/{merchant}/hand-overs")).json()
+    assert (kept["revision"], kept["lines"][0]["quantity"]) == (1, 1)
+
+
 async def test_one_merchant_fails_while_another_takes_and_heals_by_itself(
     sandbox: Sandbox, http: httpx.AsyncClient, bad_day: BadDay
 ) -> None:
