@@ -18,7 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from store.engine import engine_for
-from tests.replay import bad_days, more_stories, patching, stories, trade_stories
+from tests.replay import audit_stories, bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
 from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
@@ -29,7 +29,13 @@ from workflows import search
 AT_ONCE = 8
 PATIENCE_S = 60.0
 PATCHING = "patching"
-__all__ = ["bad_days", "more_stories", "stories", "trade_stories"]  # importing them registers their stories
+__all__ = [
+    "audit_stories",
+    "bad_days",
+    "more_stories",
+    "stories",
+    "trade_stories",
+]  # importing them registers their stories
 
 Handle = WorkflowHandle[object, object]
 Files = dict[Path, str]
@@ -103,6 +109,7 @@ class Recording:
             async with asyncio.timeout(PATIENCE_S):
                 await story.play(stage)
                 runs = [run for payment in stage.about for run in await self._runs(payment)]
+                runs += [self._shop.client.get_workflow_handle(audit) for audit in stage.audits]
                 for handle in runs:
                     await self._keep(story, handle)
         except BaseException as error:
