@@ -24,13 +24,20 @@ from workflows.stock_audit import StartAudit, StockAudit
 
 async def audit(shop: Shop, **start: int) -> AuditReport:
     """Without grace: what a test has just done counts."""
-    report: AuditReport = await shop.client.execute_workflow(
+    run = shop.client.get_workflow_handle(await look_at(shop, **start), result_type=AuditReport)
+    return await run.result()
+
+
+async def look_at(shop: Shop, **start: int) -> str:
+    """The id of an audit's run that is over."""
+    run = await shop.client.start_workflow(
         StockAudit.run,
         StartAudit.model_validate({"grace_s": 0, **start}),
         id=f"stock-audit/{uuid.uuid4()}",
         task_queue=shop.settings.task_queue,
     )
-    return report
+    await run.result()
+    return run.id
 
 
 async def no_longer_listed(shop: Shop, order_nos: list[str]) -> None:
@@ -45,20 +52,22 @@ async def terminate(shop: Shop, *order_nos: str) -> None:
     await no_longer_listed(shop, list(order_nos))
 
 
-async def delete(shop: Shop, workflow_id: str) -> None:
-    """As after the retention: neither the run nor its history is there."""
-    execution = WorkflowExecution(workflow_id=workflow_id)
-    request = DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=execution)
-    await shop.client.workflow_service.delete_workflow_execution(request)
+async def delete(shop: Shop, *workflow_ids: str) -> None:
+    """As after the retention: neither the runs nor their histories are there."""
+    for workflow_id in workflow_ids:
+        execution = WorkflowExecution(workflow_id=workflow_id)
+        request = DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=execution)
+        await shop.client.workflow_service.delete_workflow_execution(request)
 
-    async def there() -> bool:
+    async def there(workflow_id: str) -> bool:
         try:
             await shop.client.get_workflow_handle(workflow_id).describe()
         except RPCError:
             return False
         return True
 
-    await until(there, lambda still: not still)
+    # The server takes its time over it.
+    await asyncio.gather(*(until(lambda one=one: there(one), lambda still: not still, 60) for one in workflow_ids))  # type: ignore[misc]
 
 
 def done_about(report: AuditReport, order_no: str) -> list[str]:

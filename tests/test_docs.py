@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from typer.main import get_command
 
 from activities.after_sale import AfterSaleActivities
+from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -34,7 +35,7 @@ README = (ROOT / "README.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 ACTIVITIES = (
-    *(CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
+    *(AuditActivities, CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
     *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
     *(AfterSaleActivities, RefundActivities),
 )

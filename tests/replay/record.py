@@ -18,7 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from store.engine import engine_for
-from tests.replay import after_sale_stories, bad_days, more_stories, patching, stories, trade_stories
+from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
 from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
@@ -31,6 +31,7 @@ PATIENCE_S = 60.0
 PATCHING = "patching"
 __all__ = [
     "after_sale_stories",
+    "audit_stories",
     "bad_days",
     "more_stories",
     "stories",
@@ -109,6 +110,7 @@ class Recording:
             async with asyncio.timeout(PATIENCE_S):
                 await story.play(stage)
                 runs = [run for payment in stage.about for run in await self._runs(payment)]
+                runs += [self._shop.client.get_workflow_handle(audit) for audit in stage.audits]
                 for handle in runs:
                     await self._keep(story, handle)
         except BaseException as error:

@@ -26,6 +26,9 @@ class Stage:
     about: list[str] = field(default_factory=list)
     """The payments whose runs are to be kept: order numbers, mostly."""
 
+    audits: list[str] = field(default_factory=list)
+    """The audits whose runs are to be kept, by the runs' ids."""
+
     async def order(self, *merchants: str, person: Person | None = None, **terms: Any) -> str:
         """An order that is taken: one piece from each merchant."""
         order_no = await self.shop.place(
@@ -51,6 +54,11 @@ class Stage:
                 raise
             return False
         return True
+
+    async def there_is_none(self, number: str) -> bool:
+        """Whether the sub-order has no open run, also by Temporal's list of them."""
+        query = f"ExecutionStatus = 'Running' AND WorkflowId = 'sub-order/{number}'"
+        return (await self.shop.client.count_workflows(query)).count == 0
 
     async def suspicious(self) -> Person:
         async with _one_at_a_time:

@@ -9,6 +9,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from activities.after_sale import AfterSaleActivities
+from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
 from activities.merchant import MerchantActivities
@@ -24,7 +25,7 @@ from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Actor, CloseReason, Status
 from runtime.worker import WORKFLOWS, runner
-from tests.replay import after_sale_stories, bad_days, more_stories, stories, trade_stories
+from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
@@ -34,8 +35,9 @@ ORDERS = [one for one in ALL if one.workflow == "Order"]
 SUB_ORDERS = [one for one in ALL if one.workflow == "SubOrder"]
 CASES = [one for one in ALL if one.workflow == "AfterSale"]
 STRAYS = [one for one in ALL if one.workflow == "StrayPayment"]
+AUDITS = [one for one in ALL if one.workflow == "StockAudit"]
 assert (
-    after_sale_stories and bad_days and more_stories and stories and trade_stories
+    after_sale_stories and audit_stories and bad_days and more_stories and stories and trade_stories
 )  # importing them registers their stories
 
 
@@ -85,7 +87,7 @@ def test_every_act_on_a_case_has_a_history() -> None:
 
 
 def test_every_refusal_at_placement_has_a_history() -> None:
-    assert {code.value for code in RefusalCode} - said(ORDERS, "code") == set()
+    assert {code.value for code in RefusalCode} - said(ORDERS + AUDITS, "code") == set()
 
 
 def test_every_reason_to_send_money_back_has_a_history() -> None:
@@ -113,7 +115,7 @@ def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
 def test_every_activity_is_in_a_history() -> None:
     parties = (
         *(AfterSaleActivities, RefundActivities),
-        *(CouponActivities, GoodsActivities, MerchantActivities, OrderActivities, PaymentActivities),
+        *(AuditActivities, CouponActivities, GoodsActivities, MerchantActivities, OrderActivities, PaymentActivities),
         *(PricingActivities, RiskActivities, SplitActivities, StockActivities),
     )
     names = {name for party in parties for name in vars(party) if not name.startswith("_")}

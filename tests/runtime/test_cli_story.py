@@ -213,6 +213,12 @@ async def test_numbers_that_nobody_has(starter: Starter) -> None:
     assert f"there is no sub-order {missing}" in shipped.err and "there is no such payment" in paid.err
 
 
+async def test_an_audit_of_a_healthy_shop_finds_nothing(starter: Starter) -> None:
+    report, text = await both(starter.done("audit"), starter("audit"))
+    assert (report["started_again"], report["found"], report["more"]) == (0, [], 0)
+    assert text.code == 0 and "need a person       0" in text.out
+
+
 async def test_a_newcomer_s_own_goods(starter: Starter) -> None:
     put = ("put", "INK-1", "--merchant", "m-1", "--title", "墨", "--price-fen", "2500", "--warehouse", "w-1")
     product = await starter.done("product", *put)

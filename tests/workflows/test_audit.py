@@ -65,10 +65,10 @@ async def test_money_that_came_while_an_order_had_no_run_is_its_own(shop: Shop) 
 
 async def test_an_order_whose_payment_only_the_provider_knows_of_goes_on_at_its_deadline(shop: Shop) -> None:
     await shop.bad_days(notify_delay_s=600)
-    order_no = await shop.place([await shop.sku()], payment_window_s=2)
-    await terminate(shop, order_no)
+    order_no = await shop.place([await shop.sku()], payment_window_s=4)
     await shop.pay(order_no)
-    await asyncio.sleep(2)
+    await terminate(shop, order_no)
+    await asyncio.sleep(4)
     await audit(shop)
     await received(shop, order_no)
     assert (await shop.ended(order_no)).status is Status.COMPLETED
@@ -98,8 +98,8 @@ async def test_an_order_and_its_sub_orders_that_are_all_gone_come_back_and_end(s
     await shop.confirm(first)
     await shop.ship(second)
     assert (await shop.cancel(third)).refused is None
-    for run in (shop.run(order_no), *(shop.sub_run(number) for number in (first, second, third))):
-        await delete(shop, run.id)
+    runs = (shop.run(order_no), *(shop.sub_run(number) for number in (first, second, third)))
+    await delete(shop, *(run.id for run in runs))
     assert done_about(await audit(shop), order_no)
     await until(lambda: shop.confirm(second), lambda answer: answer.refused is None)
     assert (await shop.ended(order_no)).status is Status.COMPLETED
