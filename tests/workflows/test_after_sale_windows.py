@@ -7,8 +7,9 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from domain.after_sale import CaseStatus
+from runtime.relays import CaseKeeper
 from tests.after_sale import REFUND, Counter, received
-from tests.shop import Shop
+from tests.shop import Shop, until
 from tests.trade import merchant
 from tests.workflows.test_races import books_balance
 from tests.workflows.test_resets import FORGETTING
@@ -73,6 +74,38 @@ async def test_a_case_that_is_reset_takes_no_step_back(shop: Shop, ended: bool) 
     assert (await shop.level(sku))["available"] == 10
     assert len((await shop.show(order_no)).refunds) == 1
     await books_balance(shop, order_no)
+
+
+async def test_a_case_that_is_terminated_while_its_refund_hangs_still_pays_back_once(shop: Shop) -> None:
+    at = Counter(shop)
+    order_no, number = await received(shop, (await shop.sku(merchant=merchant()), 1))
+    case_no = await at.opened(number, {1: 1}, REFUND)
+    await shop.bad_days(refund_refuses=True)
+    await at.agree(case_no)
+    await shop.when(order_no, lambda view: bool(view.attention))
+    await at.run(case_no).terminate("by mistake")
+    await shop.bad_days()
+    assert (await at.withdraw(case_no)).refused is not None
+    await at.ended(case_no, CaseStatus.REFUNDED)
+    assert [refund.state for refund in (await shop.show(order_no)).refunds] == ["DONE"]
+    await books_balance(shop, order_no)
+
+
+async def test_a_terminated_case_that_nobody_touches_is_started_again_when_its_clock_is_due(shop: Shop) -> None:
+    at = Counter(shop)
+    _, number = await received(shop, (await shop.sku(merchant=merchant()), 1), after_sale_return_window_s=1)
+    case_no = await at.opened(number, {1: 1})
+    await at.agree(case_no)
+    await at.run(case_no).terminate("by mistake")
+    keeper = CaseKeeper(at.cases, at.front, overdue=timedelta(0))
+
+    async def looked() -> CaseStatus:
+        await keeper.look()
+        return (await at.show(case_no)).status
+
+    await until(looked, lambda status: status is CaseStatus.EXPIRED)
+    await keeper.look()
+    await at.ended(case_no, CaseStatus.EXPIRED)
 
 
 async def reset(shop: Shop, at: Counter, case_no: str) -> None:
