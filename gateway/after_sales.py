@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -94,6 +95,13 @@ class AfterSales:
         assert found.facts is not None
         return CaseAnswer(facts=found.facts, refused=case_refusal(found.facts.status, action, actor))
 
+    async def keep(self, start: StartAfterSale) -> None:
+        """Start a case's run, unless it is there."""
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                AfterSale.run, start, id=search.after_sale_id(start.case_no), **self._options(start)
+            )
+
     async def _try(self, start: StartAfterSale, update: str, told: object, update_id: str) -> CaseAnswer | None:
         """None when the run has ended."""
         operation = self._operation(start)
@@ -121,23 +129,24 @@ class AfterSales:
             raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
 
     def _operation(self, start: StartAfterSale) -> WithStartWorkflowOperation[AfterSale, object]:
-        return WithStartWorkflowOperation(
-            AfterSale.run,
-            start,
-            id=search.after_sale_id(start.case_no),
-            task_queue=self._task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        run = search.after_sale_id(start.case_no)
+        return WithStartWorkflowOperation(AfterSale.run, start, id=run, **self._options(start))
+
+    def _options(self, start: StartAfterSale) -> dict[str, Any]:
+        return {
+            "task_queue": self._task_queue,
+            "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
             # Not after it has ended; but after it was terminated.
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-            task_timeout=self._task_timeout,
-            static_summary=f"{start.ask.kind} of sub-order {start.sub_order_no}",
-            search_attributes=TypedSearchAttributes(
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            "task_timeout": self._task_timeout,
+            "static_summary": f"{start.ask.kind} of sub-order {start.sub_order_no}",
+            "search_attributes": TypedSearchAttributes(
                 [
                     SearchAttributePair(search.ORDER_NO, parse(start.sub_order_no).order_no),
                     SearchAttributePair(search.ORDER_STATUS, CaseStatus.REQUESTED.value),
                 ]
             ),
-        )
+        }
 
 
 def body_of(sub_order_no: str, ask: AskAfterSale) -> str:

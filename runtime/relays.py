@@ -1,6 +1,7 @@
-"""The relays: payment notifications from the inbox to their orders, alarms and notices from the outbox to people.
+"""The relays: payment notifications from the inbox to their orders, alarms and notices from the outbox to people; and
+who keeps the runs of after-sale's cases going.
 
-Both run in every worker. What one of them has claimed and not settled is another's after the lease.
+All run in every worker. What one of them has claimed and not settled is another's after the lease.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from activities.audit import AuditActivities, StartAgain
 from activities.payment import StrayCapture
 from domain.payment import Capture
 from domain.precedence import WANTED, CaptureOutcome
+from gateway.after_sales import AfterSales
 from providers.notifier import HttpNotifier
+from store.after_sales import PostgresAfterSales
 from store.inbox import Notification, PostgresInbox
 from store.notes import ALARM
 from store.outbox import PostgresOutbox
@@ -36,6 +39,9 @@ from workflows.stray_payment import StrayPayment
 IDLE_S = 0.25
 AFTER_A_FAULT_S = 2.0
 AT_ONCE = 20
+CASES_EVERY_S = 30.0
+CASE_OVERDUE = timedelta(minutes=1)
+CASES_AT_ONCE = 100
 ALARM_AFTER = 8  # tries: some two minutes without a worker, or something worse
 
 log = logging.getLogger("relay")
@@ -149,3 +155,22 @@ class OutboxRelay:
         if posted:
             await self._outbox.posted(posted)
         return len(claimed)
+
+
+class CaseKeeper:
+    """A case has no parent that would start its run again, and holds pieces and a settlement while it is open: one
+    whose clock should have acted, and did not, gets its run back. Where it is there, nothing happens."""
+
+    def __init__(self, cases: PostgresAfterSales, front: AfterSales, overdue: timedelta = CASE_OVERDUE) -> None:
+        self._cases = cases
+        self._front = front
+        self._overdue = overdue
+
+    async def step(self) -> int:
+        await self.look()
+        await asyncio.sleep(CASES_EVERY_S)
+        return 0
+
+    async def look(self) -> None:
+        for start in await self._cases.overdue(self._overdue, CASES_AT_ONCE):
+            await self._front.keep(start)

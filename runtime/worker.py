@@ -1,4 +1,4 @@
-"""A worker: runs the stories and their activities, and the two relays. Several may run."""
+"""A worker: runs the stories and their activities, and the relays. Several may run."""
 
 import asyncio
 import logging
@@ -13,13 +13,15 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from gateway.after_sales import AfterSales
 from providers.notifier import HttpNotifier
 from runtime import logs
 from runtime.audit import ensure_audit
-from runtime.relays import InboxRelay, OutboxRelay, keep_going
+from runtime.relays import CaseKeeper, InboxRelay, OutboxRelay, keep_going
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
 from runtime.wiring import activities, audit, open_engine
+from store.after_sales import PostgresAfterSales
 from store.inbox import PostgresInbox
 from store.outbox import PostgresOutbox
 from workflows import search
@@ -81,10 +83,14 @@ async def run_worker(
         )
         inbox = InboxRelay(client, PostgresInbox(engine), audit(settings, engine, client), settings.task_queue)
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)
+        cases = PostgresAfterSales(engine)
+        front = AfterSales(client, cases, settings.task_queue, settings.workflow_task_timeout_s)
+        keeper = CaseKeeper(cases, front)
         async with worker:
             relays = [
                 asyncio.create_task(keep_going(inbox.step, "inbox")),
                 asyncio.create_task(keep_going(outbox.step, "outbox")),
+                asyncio.create_task(keep_going(keeper.step, "cases")),
             ]
             log.info("working on %s", settings.task_queue)
             await stopping.wait()

@@ -1,7 +1,7 @@
 """The cases of after-sale in PostgreSQL: each act under its key, one after the other by the order's row."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -80,6 +80,15 @@ class PostgresAfterSales:
         async with self._engine.connect() as db:
             row = await case_row(db, case_no)
             return await start_of(db, row) if row is not None else None
+
+    async def overdue(self, by: timedelta, most: int) -> list[StartAfterSale]:
+        """Of the cases that should have moved on so long ago, the longest waiting: their runs may be gone."""
+        late = func.coalesce(after_sales.c.due_at, after_sales.c.since) < func.now() - by
+        of_late = select(after_sales.c.case_no).where(after_sales.c.ended_at.is_(None), late)
+        async with self._engine.connect() as db:
+            numbers = (await db.scalars(of_late.order_by(after_sales.c.since).limit(most))).all()
+            rows = [await case_row(db, case_no) for case_no in numbers]
+            return [await start_of(db, row) for row in rows if row is not None]
 
     async def answered(self, case_no: str, key: str) -> CaseAnswer | None:
         """What an act under this key was answered."""
