@@ -66,7 +66,7 @@ CORRUPTIONS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "a closed order still holds pieces",
-        (f"UPDATE stock_reservations SET restocked = 0 WHERE {one_row('stock_reservations', 'restocked > 0')}",),
+        (f"UPDATE orders SET status = 'CLOSED', close_reason = 'UNPAID' WHERE order_no = ({SPLIT})",),
     ),
     (
         "pieces are held for an order that was never taken",

@@ -18,7 +18,7 @@ ALWAYS: tuple[Check, ...] = (
     ),
     (
         "a coupon is not where its history left it",
-        """SELECT c.coupon_id, c.state, c.order_no, e.entry, e.order_no FROM coupons c JOIN LATERAL (
+        """SELECT c.coupon_id, c.state, c.order_no, e.entry, e.order_no AS of FROM coupons c JOIN LATERAL (
              SELECT entry, order_no FROM coupon_entries WHERE coupon_id = c.coupon_id
              ORDER BY id DESC LIMIT 1) e ON true
            WHERE c.state <> CASE e.entry WHEN 'ISSUED' THEN 'AVAILABLE' WHEN 'GIVEN_BACK' THEN 'AVAILABLE'
@@ -46,7 +46,8 @@ AT_THE_END: tuple[Check, ...] = (
     ),
     (
         "an order was made cheaper by a coupon that it has not redeemed",
-        """SELECT o.order_no, coupon, c.state, c.order_no FROM orders o, jsonb_array_elements_text(o.coupons) AS coupon
+        """SELECT o.order_no, coupon, c.state, c.order_no AS of
+           FROM orders o, jsonb_array_elements_text(o.coupons) AS coupon
            LEFT JOIN coupons c ON c.coupon_id = coupon
            WHERE o.status <> 'CLOSED' AND (c.state IS DISTINCT FROM 'REDEEMED' OR c.order_no <> o.order_no)""",
     ),

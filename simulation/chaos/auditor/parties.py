@@ -83,7 +83,7 @@ def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
     ]
     for number, told in shipments.items():
         row = rows.get(number)
-        if row is not None and (row["carrier"], row["tracking_no"]) not in told:
+        if row is not None and (row.get("carrier"), row.get("tracking_no")) not in told:
             found.append(Violation(LOST, "a parcel has another tracking number than was told", f"{number}: {told}"))
     return found
 
