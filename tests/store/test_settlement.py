@@ -278,18 +278,18 @@ async def test_points_are_earned_at_receipt_and_taken_back_in_proportion(ledgers
 
 
 async def test_points_that_are_spent_are_missed_and_told(ledgers: Ledgers, refunds: Refunds) -> None:
-    """Never below nothing: what is short is kept with the entry, and an alarm; also of two refunds at once."""
-    row = "('s', :buyer, 'SPENT', -15, 0, now())"
+    """Never below nothing: what is short is kept with the entry, and an alarm; also of eight refunds at once."""
+    row = "('s', :buyer, 'SPENT', -75, 0, now())"
     spent = f"INSERT INTO point_entries (key, buyer_id, entry, points, short, at) VALUES {row}"
     subs = []
-    for _ in range(2):
+    for _ in range(8):
         _, (sub,) = await ledgers.split(line())
         await refunds.received(sub)
         subs.append(sub)
     await ledgers.sql(spent, buyer=BUYER)
     await asyncio.gather(*(refunds.decide(sub, {1: 1}) for sub in subs))
     assert await points(ledgers) == 0
-    assert await ledgers.one("SELECT sum(short)::bigint FROM point_entries") == 15
+    assert await ledgers.one("SELECT sum(short)::bigint FROM point_entries") == 75
     alarms = [row.body["text"] for row in await ledgers.sql("SELECT body FROM outbox WHERE topic = 'alarm'")]
     assert sum("could not be taken back" in alarm for alarm in alarms) >= 1
     await refunds.add_up()
