@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo simulate soak test bench check histories clean
+.PHONY: help up demo simulate soak test slow bench check histories clean
 
 help: ## this list
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ soak: ORDERS = 2000
 soak: $(STAMP) ## a long simulation: ORDERS=2000
 	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
 
-test: $(STAMP) ## all tests
+test: $(STAMP) ## all tests but the slow ones
 	@exec $(BIN)/pytest
+
+slow: $(STAMP) ## the tests that take minutes each: orders under fire, every part of the benchmark
+	@exec $(BIN)/pytest -m slow
 
 check: $(STAMP) ## lint, format, strict types, who may import whom
 	$(BIN)/ruff check .

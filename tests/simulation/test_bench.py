@@ -104,6 +104,7 @@ PARTS: dict[str, Part] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 async def test_a_part_runs_and_writes_its_page(name: str, tmp_path: Path) -> None:
     """On its own servers; nothing in it goes wrong, and no path or host name of this machine is told."""

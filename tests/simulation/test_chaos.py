@@ -25,6 +25,7 @@ def told(report: Report) -> str:
     return "\n".join(report.lines())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(420)
 async def test_under_fire_every_promise_is_kept(a_folder: Callable[[], Path]) -> None:
     report = await simulate(SMOKE, a_folder())
@@ -38,6 +39,7 @@ async def test_under_fire_every_promise_is_kept(a_folder: Callable[[], Path]) ->
     assert report.answers_lost > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_with_the_operation_keys_switched_off_the_auditor_reports_it(a_folder: Callable[[], Path]) -> None:
     report = await simulate(CONTROL, a_folder())
