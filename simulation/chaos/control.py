@@ -38,8 +38,9 @@ async def _every_time(
 
 def switch_off_the_keys() -> None:
     """A repeat is done again: in the ledgers, and at the payment provider, where it gets a number of its own."""
+    with_its_key = keys.once
     for name, module in list(sys.modules.items()):
-        if name.startswith("store.") and getattr(module, "once", None) is keys.once:
+        if name.startswith("store.") and getattr(module, "once", None) is with_its_key:
             module.once = _every_time  # type: ignore[attr-defined]
     claim, refund = stock_endings._claim_restocks, HttpPaymentProvider.refund
 

@@ -1,6 +1,7 @@
 """The promises hold under fire, and the auditor sees it when they don't."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +18,11 @@ SEED = 20_261_111
 SMOKE = Config(seed=SEED, orders=210, per_second=2.2, drain_s=100)  # patient: the machine may be busy
 # Where a missing key shows soonest: workers die at commits, the provider's answers get lost.
 CONTROL = Config(
-    seed=SEED, orders=40, per_second=2.5, drain_s=20, control=True, rates=Rates(600, 0, 0, 0, bad_days=300)
+    seed=SEED, orders=40, per_second=2.5, drain_s=30, control=True, rates=Rates(600, 0, 0, 0, bad_days=300)
 )
+
+
+REFUSED_BY_THE_TABLES = re.compile("AssertionError|UniqueViolation|CheckViolation|IntegrityError|ValueError")
 
 
 def told(report: Report) -> str:
@@ -44,8 +48,10 @@ async def test_under_fire_every_promise_is_kept(a_folder: Callable[[], Path]) ->
 async def test_with_the_operation_keys_switched_off_the_auditor_reports_it(a_folder: Callable[[], Path]) -> None:
     report = await simulate(CONTROL, a_folder())
     print(told(report))
-    promises = {violation.promise for violation in report.violations}
-    assert promises & {"nothing twice", "money", "stock"}, told(report)
+    # What is done twice is either there twice, or refused by the tables' own constraints: then the order hangs for ever.
+    twice = [one for one in report.violations if one.promise == "nothing twice"]
+    refused = [one for one in report.violations if REFUSED_BY_THE_TABLES.search(one.evidence)]
+    assert twice or refused, told(report)
 
 
 def test_the_workload_and_the_faults_come_from_the_seed_alone() -> None:
