@@ -25,7 +25,8 @@ from workflows.stock_audit import StartAudit, StockAudit
 async def audit(shop: Shop, **start: int) -> AuditReport:
     """Without grace: what a test has just done counts."""
     run = shop.client.get_workflow_handle(await look_at(shop, **start), result_type=AuditReport)
-    return await run.result()
+    report: AuditReport = await run.result()
+    return report
 
 
 async def look_at(shop: Shop, **start: int) -> str:
