@@ -48,7 +48,7 @@ async def test_under_fire_every_promise_is_kept(a_folder: Callable[[], Path]) ->
 async def test_with_the_operation_keys_switched_off_the_auditor_reports_it(a_folder: Callable[[], Path]) -> None:
     report = await simulate(CONTROL, a_folder())
     print(told(report))
-    # What is done twice is either there twice, or refused by the tables' own constraints: then the order hangs for ever.
+    # What is done twice is there twice, or the tables' own constraints refuse it, and then the order hangs for ever.
     twice = [one for one in report.violations if one.promise == "nothing twice"]
     refused = [one for one in report.violations if REFUSED_BY_THE_TABLES.search(one.evidence)]
     assert twice or refused, told(report)
