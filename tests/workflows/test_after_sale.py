@@ -296,6 +296,20 @@ async def test_a_refund_that_fails_waits_for_a_person_and_heals(shop: Shop, at: 
     await books_balance(shop, order_no)
 
 
+async def test_a_case_that_needs_a_person_still_does_when_its_order_completes(shop: Shop, at: Counter) -> None:
+    order_no = await paid(shop, cart(shop, Person(), 2_000, (await shop.sku(merchant=merchant()), 2)))
+    (number,) = await shop.split(order_no)
+    await shop.ship(number)
+    case_no = await at.opened(number, {1: 1}, REFUND)
+    assert (await at.refuse(case_no)).refused is None
+    await shop.when(order_no, lambda view: bool(view.attention))
+    await shop.confirm(number)
+    await shop.ended(order_no)
+    assert [mark.subject for mark in (await shop.show(order_no)).attention] == [case_no]
+    await at.uphold(case_no)
+    await shop.when(order_no, lambda view: not view.attention)
+
+
 async def test_a_terminated_case_goes_on_with_the_next_act(shop: Shop, at: Counter) -> None:
     sku, order_no, number = await a_sub_order(shop)
     case_no = await at.opened(number, {1: 2})
