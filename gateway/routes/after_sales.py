@@ -113,7 +113,7 @@ async def ask(
     return shown
 
 
-@router.get("/after-sales/{case}", responses=problems(403, 404))
+@router.get("/after-sales/{case}", responses=problems(403, 404, 422))
 async def show(
     gateway: TheGateway, on: Annotated[OnCase, Depends(on_case(Role.BUYER, Role.MERCHANT, Role.OPERATOR))]
 ) -> CaseView:
