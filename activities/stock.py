@@ -66,6 +66,7 @@ class Reserved(Message):
 
     short: list[Shortage]
     released_before: bool = False  # the release came first: nothing may be held any more
+    other_lines: bool = False  # the order's key holds other lines: its price was made anew, and came out differently
     over_limit: list[OverLimit] = Field(default_factory=list)
 
 

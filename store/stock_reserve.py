@@ -7,6 +7,7 @@ care: lock, look, and grant one after the other.
 Locks are taken in one order everywhere: the orders by number, the limits by SKU, the stock by SKU and channel.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
@@ -71,7 +72,7 @@ async def with_care(db: Connection, orders: Orders) -> tuple[dict[int, Reserved]
     which SKUs have a limit."""
     rows = await db.fetch(sql.LOOK, *_heads(orders), *_counters(orders))
     claimed = {row["order_no"] for row in rows if row["order_no"] is not None}
-    answers = await _first_answers(db, [order_no for order_no in orders if order_no not in claimed])
+    answers = await _first_answers(db, {no: asked for no, asked in orders.items() if no not in claimed})
     new = {order_no: request for order_no, request in orders.items() if order_no in claimed}
     if not new:
         return answers, set()
@@ -81,11 +82,24 @@ async def with_care(db: Connection, orders: Orders) -> tuple[dict[int, Reserved]
     return answers | fresh, set(shelf.limits)
 
 
-async def _first_answers(db: Connection, order_nos: Sequence[int]) -> dict[int, Reserved]:
-    """What those that have asked before were told."""
-    rows = await db.fetch(sql.KNOWN, order_nos) if order_nos else []
-    told = {"TAKEN": GRANTED, "RELEASED_BEFORE": Reserved(short=[], released_before=True)}
-    return {row["order_no"]: told.get(row["outcome"]) or Reserved.model_validate_json(row["refusal"]) for row in rows}
+async def _first_answers(db: Connection, orders: Orders) -> dict[int, Reserved]:
+    """What those that have asked before were told; and whether they ask for what they then got."""
+    if not orders:
+        return {}
+    held: dict[int, set[tuple[int, str, int]]] = defaultdict(set)
+    for row in await db.fetch(sql.HELD, list(orders)):
+        held[row["order_no"]].add((row["line_no"], row["sku"], row["quantity"]))
+    return {row["order_no"]: _told(row, orders, held) for row in await db.fetch(sql.KNOWN, list(orders))}
+
+
+def _told(row: Row, orders: Orders, held: Mapping[int, set[tuple[int, str, int]]]) -> Reserved:
+    if row["outcome"] == "RELEASED_BEFORE":
+        return Reserved(short=[], released_before=True)
+    if row["outcome"] == "REFUSED":
+        return Reserved.model_validate_json(row["refusal"])
+    order_no = row["order_no"]
+    asked = {(line.line_no, line.sku, line.quantity) for line in orders[order_no].lines}
+    return GRANTED if asked == held[order_no] else Reserved(short=[], other_lines=True)
 
 
 async def _shelf(db: Connection, orders: Orders, rows: Sequence[Row]) -> Shelf:

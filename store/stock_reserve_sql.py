@@ -123,3 +123,8 @@ REFUSE = """
 UPDATE stock_operations o SET outcome = 'REFUSED', refusal = refused.answer::jsonb
 FROM unnest($1::bigint[], $2::text[]) AS refused(order_no, answer) WHERE o.order_no = refused.order_no
 """
+
+HELD = """
+SELECT order_no, line_no, sku, quantity
+FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations USING (order_no)
+"""

@@ -15,6 +15,12 @@ def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
     """Why the goods could not be taken; None when they are."""
     if reserved.released_before:  # a run that was reset after its order had closed
         return Refusal(code=RefusalCode.OUT_OF_STOCK, detail="this order's stock was given back before")
+    if reserved.other_lines:  # a worker died between the reserve and its report, and meanwhile an offer changed
+        return Refusal(
+            code=RefusalCode.PRICE_CHANGED,
+            detail="what the order holds changed while it was being placed",
+            remedy="show the buyer the new total and place the order again under a new key",
+        )
     lines = {line.line_no: line for line in priced.lines}
     if reserved.over_limit:
         return _limit_reached(reserved.over_limit)

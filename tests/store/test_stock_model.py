@@ -33,6 +33,7 @@ class Model:
         self.promised: Counter[str] = Counter()
         self.bought: Counter[str] = Counter()
         self.back: Counter[str] = Counter()
+        self.given_back: set[str] = set()
         self.answers: dict[str, Any] = {}
 
 
@@ -76,6 +77,7 @@ class Ledger(RuleBasedStateMachine):
         if "release" not in order.answers:
             order.answers["release"] = Moved(pieces=order.held.total())
             self.there += order.held
+            order.given_back = set(order.held + order.promised)
             order.held.clear()
             order.promised.clear()
         of_order = StockOf(order_no=self.numbers[n])
@@ -91,6 +93,7 @@ class Ledger(RuleBasedStateMachine):
         assert (answer.pieces, {shortage.sku for shortage in answer.short}) == expected
 
     def _sell(self, order: Model) -> tuple[int, set[str]]:
+        """What was given back can't be sold any more: every line of it is short."""
         short = {sku for sku in order.promised if order.promised[sku] > self.there[sku]}
         taken = Counter({sku: order.promised[sku] for sku in order.promised if sku not in short})
         self.there -= taken
@@ -98,7 +101,7 @@ class Ledger(RuleBasedStateMachine):
         order.bought += sold
         order.held.clear()
         order.promised.clear()
-        return sold.total(), short
+        return sold.total(), short | order.given_back
 
     @rule(n=which, sku=st.integers(0, 1), quantity=pieces, key=st.integers(1, 3), worker=which)
     def restock(self, n: int, sku: int, quantity: int, key: int, worker: int) -> None:
