@@ -1,6 +1,8 @@
 """The audit, as its story sees it: what is held, whose runs are open, what does not add up."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -14,10 +16,31 @@ from domain.base import Message, Utc
 from domain.cart import StartOrder
 
 # The audit has time: it waits for a database or a server that is away, however long, and shows as pending meanwhile.
+# Only that its worker has died is noticed soon.
 PATIENT: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": timedelta(seconds=15),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
 }
+
+
+_BEAT_S = 4.0
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Says that the worker lives, while one long query is under way."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT_S)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 class FindHeld(Message):
@@ -146,12 +169,14 @@ class AuditActivities:
     @activity.defn
     async def find_held(self, request: FindHeld) -> HeldPage:
         """Key: none, reads only."""
-        return await self._ledger.find_held(request)
+        async with _beating():
+            return await self._ledger.find_held(request)
 
     @activity.defn
     async def see_runs(self, request: SeeRuns) -> RunsSeen:
         """Key: none, reads only."""
-        return RunsSeen(closed=await self._runs.closed(request.orders, request.sub_orders))
+        async with _beating():
+            return RunsSeen(closed=await self._runs.closed(request.orders, request.sub_orders))
 
     @activity.defn
     async def start_order_again(self, request: StartAgain) -> StartedAgain:
@@ -177,9 +202,11 @@ class AuditActivities:
     @activity.defn
     async def compare_books(self, request: CompareBooks) -> BooksCompared:
         """Key: none, reads only."""
-        return await self._ledger.compare_books(request)
+        async with _beating():
+            return await self._ledger.compare_books(request)
 
     @activity.defn
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         """Key: the order, subject and topic, for as long as it lasts."""
-        return await self._ledger.mark_findings(request)
+        async with _beating():
+            return await self._ledger.mark_findings(request)

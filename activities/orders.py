@@ -67,6 +67,7 @@ class LinesToSplit(Message):
     lines: list[OrderLine]
     shipping_fen: int
     plan: list[SubOrderPlan] | None = None
+    closed: CloseReason | None = None
 
 
 class RecordSplit(Message):
@@ -78,16 +79,17 @@ class RecordSplit(Message):
 
 
 class SplitDone(Message):
+    """`closed`: it was closed before, and is not split."""
+
     sub_orders: list[SubOrderPlan]
+    closed: CloseReason | None = None
 
 
 class CloseOrder(Message):
-    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded. `gone` are
-    the lines that were sold out when they were paid (OUT_OF_STOCK): all others were sold, and go back."""
+    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded."""
 
     order_no: str
     reason: CloseReason
-    gone: list[int] = []  # noqa: RUF012  pydantic copies it
     at: Utc
 
 
@@ -140,8 +142,17 @@ class PiecesClosed(Message):
     pay_back: PayBack = PayBack()
 
 
+class OrderClosing(Message):
+    """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, and closes by
+    its sub-orders: whichever of the two the database saw first holds."""
+
+    split: bool = False
+    owed: list[PayBack] = []  # noqa: RUF012  pydantic copies it
+
+
 class CloseLines(Message):
-    """Key: the order, step `close-lines`. Whole lines of a paid order that is not split: their goods are gone."""
+    """Key: the order, step `close-lines`. Whole lines of a paid order that is not split: their goods are gone. Of an
+    order that was closed before, nothing."""
 
     order_no: str
     lines: list[int]
@@ -256,7 +267,7 @@ class OrderBook(Protocol):
     async def lines_to_split(self, order_no: str) -> LinesToSplit: ...
     async def record_split(self, request: RecordSplit) -> SplitDone: ...
     async def close_lines(self, request: CloseLines) -> PayBack: ...
-    async def close_order(self, request: CloseOrder) -> PayBack: ...
+    async def close_order(self, request: CloseOrder) -> OrderClosing: ...
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer: ...
     async def close_pieces(self, request: ClosePieces) -> PiecesClosed: ...
@@ -298,7 +309,7 @@ class OrderActivities:
         return await self._book.close_lines(request)
 
     @activity.defn
-    async def close_order(self, request: CloseOrder) -> PayBack:
+    async def close_order(self, request: CloseOrder) -> OrderClosing:
         return await self._book.close_order(request)
 
     @activity.defn

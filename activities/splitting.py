@@ -21,6 +21,8 @@ class SplitActivities:
     async def split_order(self, request: SplitOrder) -> SplitDone:
         """Key: the order, in each of both ledgers. Killed in between, the repeat gets what was set aside."""
         order = await self._book.lines_to_split(request.order_no)
+        if order.closed is not None:
+            return SplitDone(sub_orders=[], closed=order.closed)
 
         def planned(shelves: Sequence[Warehouse]) -> tuple[SplitDone, list[Allocation]]:
             plans = [_stocked(part, shelves) for part in _plan(request, order, shelves)]

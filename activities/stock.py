@@ -74,6 +74,13 @@ class StockOf(Message):
     order_no: str
 
 
+class ReleaseStock(StockOf):
+    """`sold`: what was sold goes back too. Only of an order that is closed and was never split: the try of a story
+    before this one, lost with its worker, may have come as far."""
+
+    sold: bool = False
+
+
 class Restock(Message):
     """Bring back what was deducted. `reason_key` is the closing or refund it belongs to."""
 
@@ -136,8 +143,10 @@ class StockLedger(Protocol):
         """All or nothing. Key: the order. After a release of the same order it takes nothing, for ever."""
         ...
 
-    async def release(self, request: StockOf) -> Moved:
-        """End the order's reservations. Key: the order. Nothing to release is a success, and leaves a tombstone."""
+    async def release(self, request: ReleaseStock) -> Moved:
+        """End the order's reservations. Key: the order. Nothing to release is a success, and leaves a tombstone: a
+        later reserve hears of it. When it brought back what was sold, a later deduct finds every line short, and a
+        later restock nothing to bring back."""
         ...
 
     async def deduct(self, request: StockOf) -> Deducted:
@@ -194,7 +203,7 @@ class StockActivities:
         return await self._ledger.reserve(request)
 
     @activity.defn
-    async def release_stock(self, request: StockOf) -> Moved:
+    async def release_stock(self, request: ReleaseStock) -> Moved:
         return await self._ledger.release(request)
 
     @activity.defn

@@ -43,7 +43,7 @@ def price_order(
 ) -> PricedOrder | Refusal:
     """The order's lines, shipping and total; or a refusal when a SKU is unknown, a coupon can't be used, or the buyer
     was shown another total."""
-    refused = within_limits(cart, limits) or _unknown(cart, market) or _unusable(cart, market, at)
+    refused = within_limits(cart, limits) or _unknown(cart, market) or _unusable(order_no, cart, market, at)
     if refused is not None:
         return refused
     priced = _price(cart, market, terms, at)
@@ -81,12 +81,12 @@ def _unknown(cart: Cart, market: Market) -> Refusal | None:
     return None
 
 
-def _unusable(cart: Cart, market: Market, at: datetime) -> Refusal | None:
+def _unusable(order_no: str, cart: Cart, market: Market, at: datetime) -> Refusal | None:
     owned = {coupon.coupon_id: coupon for coupon in market.offers.coupons}
     seen: dict[str, int] = {}
     for position, coupon_id in enumerate(cart.coupons):
         coupon = owned.get(coupon_id)
-        why = unusable(coupon, cart.buyer_id, at)
+        why = unusable(coupon, cart.buyer_id, order_no, at)
         if coupon is not None and not why and coupon.promotion_id in seen:
             why = f"is of the same promotion as coupons[{seen[coupon.promotion_id]}]; an order takes one of each"
         if why:

@@ -21,15 +21,16 @@ class Coupon(Message):
     order_no: str | None = None
 
 
-def unusable(coupon: Coupon | None, buyer_id: int, at: datetime) -> str:
-    """Why a buyer can't use a coupon now, to go on a sentence that names it; empty when there is no reason.
+def unusable(coupon: Coupon | None, buyer_id: int, order_no: str, at: datetime) -> str:
+    """Why a buyer can't use a coupon in an order now, to go on a sentence that names it; empty when there is no reason.
+    The order may have it already: the try of a step before this one took it, and its answer was lost.
 
     Whose it is is told to nobody: an unknown coupon and somebody else's look the same."""
     if coupon is None or coupon.buyer_id != buyer_id:
         return "is not one of this buyer's"
     if coupon.expires_at is not None and at >= coupon.expires_at:
         return f"has expired at {coupon.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-    if coupon.order_no is not None:
+    if coupon.order_no not in (None, order_no):
         return "is in use by another order"
     return ""
 

@@ -42,10 +42,8 @@ async def decide_refund(db: AsyncConnection, order_no: int, amount_fen: int, rea
     ).first()
     if paid is None or amount_fen == 0:
         return None
-    of_order = refunds.c.order_no == order_no
-    count, sent = (
-        await db.execute(select(func.count(), func.coalesce(func.sum(refunds.c.amount_fen), 0)).where(of_order))
-    ).one()
+    count = await db.scalar(select(func.count()).select_from(refunds).where(refunds.c.order_no == order_no)) or 0
+    sent = await decided(db, order_no)
     if sent + amount_fen > paid.amount_fen:
         raise ValueError(f"order {order_no}: {sent} fen of {paid.amount_fen} are refunded, {amount_fen} more can't be")
     refund_no = f"{order_no}R{count + 1:02d}"
@@ -63,6 +61,12 @@ async def decide_refund(db: AsyncConnection, order_no: int, amount_fen: int, rea
         )
     )
     return refund_no
+
+
+async def decided(db: AsyncConnection, order_no: int) -> int:
+    """The fen that all refunds of an order come to, made or still to be made."""
+    of_order = refunds.c.order_no == order_no
+    return int(await db.scalar(select(func.coalesce(func.sum(refunds.c.amount_fen), 0)).where(of_order)) or 0)
 
 
 async def post_owed(db: AsyncConnection, key: str, order_no: int, owed: Mapping[str, int], currency: str) -> None:

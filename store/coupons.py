@@ -14,7 +14,7 @@ from activities.coupons import CouponsGivenBack, CouponsOf, CouponsRedeemed, Cou
 from domain.base import Message, Utc
 from domain.market import Coupon, unusable
 from domain.promotion import COUPON_LEVELS
-from store.keys import once
+from store.keys import kept, once
 from store.tables import coupon_entries, coupon_operations, coupons, promotions
 
 # Twenty of these are 100 bits: nobody guesses one. Without I, O, 0 and 1, which people mistake for each other.
@@ -57,6 +57,8 @@ class PostgresCoupons:
     async def take(self, request: TakeCoupons) -> CouponsTaken:
         async with self._engine.begin() as db:
             await _lock_order(db, request.order_no)
+            if await kept(db, coupon_operations, _key(request.order_no, "give_back"), CouponsGivenBack) is not None:
+                return CouponsTaken(gone=[], released_before=True)
             key = _key(request.order_no, "take")
             return await once(db, coupon_operations, key, CouponsTaken, lambda: _take(db, request))
 
@@ -141,25 +143,23 @@ async def _lock_order(db: AsyncConnection, order_no: str) -> None:
 
 
 async def _take(db: AsyncConnection, request: TakeCoupons) -> CouponsTaken:
-    given_back = _key(request.order_no, "give_back")
-    if await db.scalar(select(coupon_operations.c.key).where(coupon_operations.c.key == given_back)) is not None:
-        return CouponsTaken(gone=[], released_before=True)
     found = {row.coupon_id: row for row in await _locked(db, coupons.c.coupon_id.in_(request.coupons))}
     gone = [
         GoneCoupon(coupon_id=coupon_id, why=why)
         for coupon_id in request.coupons
-        if (why := _why_gone(found.get(coupon_id), request.buyer_id, request.at))
+        if (why := _why_gone(found.get(coupon_id), request))
     ]
     if not gone:
         await _move(db, list(found), CouponState.TAKEN, "TAKEN", request.order_no, request.at)
     return CouponsTaken(gone=gone)
 
 
-def _why_gone(row: Any, buyer_id: int, at: datetime) -> str:
+def _why_gone(row: Any, request: TakeCoupons) -> str:
     if row is None:
-        return unusable(None, buyer_id, at)
+        return unusable(None, request.buyer_id, request.order_no, request.at)
     # What was found expired at a giving back stays so, even for an order with an earlier time.
-    return unusable(coupon_of(row), buyer_id, max(at, row.expires_at) if row.state == CouponState.EXPIRED else at)
+    at = max(request.at, row.expires_at) if row.state == CouponState.EXPIRED else request.at
+    return unusable(coupon_of(row), request.buyer_id, request.order_no, at)
 
 
 async def _redeem(db: AsyncConnection, request: CouponsOf) -> CouponsRedeemed:

@@ -15,6 +15,7 @@ from activities.orders import (
     FileCaptures,
     LinesToSplit,
     Noted,
+    OrderClosing,
     OrderFacts,
     OrderOf,
     PayBack,
@@ -25,7 +26,6 @@ from activities.orders import (
     RecordSplit,
     SplitDone,
 )
-from activities.stock import StockLine
 from domain.acts import SubOrderEnded
 from domain.audit import ENDED
 from domain.evidence import placed
@@ -45,14 +45,14 @@ from domain.status import (
     act,
     status_of,
 )
-from store.cashbox import decide_refund, keep_capture, post_owed
+from store.cashbox import decide_refund, decided, keep_capture, post_owed
 from store.closings import closing_owes, sub_order_owes
 from store.journal import ORDERS, PROVIDER, SHIPPING, post
 from store.keys import kept, once
 from store.lines import keep_lines, read_lines
 from store.notes import ALARM, NOTICE, note, tell
 from store.parcels import Parcels, mark_stuck
-from store.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, record_split
+from store.splits import CLOSE_LINES, close_lines, closed_lines, is_split, lines_to_split, record_split
 from store.sub_order_rows import SubOrderRow, forget_attention, lock_order, sub_orders_of
 from store.tables import (
     attentions,
@@ -120,18 +120,17 @@ class PostgresOrderBook(Parcels):
     async def record_split(self, request: RecordSplit) -> SplitDone:
         key = f"{request.order_no}/split"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, key, SplitDone, lambda: record_split(db, request))
+            return await once(db, order_operations, key, SplitDone, lambda: record_split(db, request), _was_split)
 
     async def close_lines(self, request: CloseLines) -> PayBack:
         key = f"{request.order_no}/{CLOSE_LINES}"
         async with self._engine.begin() as db:
             return await once(db, order_operations, key, PayBack, lambda: close_lines(db, request))
 
-    async def close_order(self, request: CloseOrder) -> PayBack:
+    async def close_order(self, request: CloseOrder) -> OrderClosing:
+        key = f"{request.order_no}/close"
         async with self._engine.begin() as db:
-            return await once(
-                db, order_operations, f"{request.order_no}/close", PayBack, lambda: _close_order(db, request)
-            )
+            return await once(db, order_operations, key, OrderClosing, lambda: _close_order(db, request), _was_closed)
 
     async def record_attention(self, request: RecordAttention) -> Noted:
         async with self._engine.begin() as db:
@@ -180,6 +179,14 @@ async def file_capture(db: AsyncConnection, notification_id: str, capture: Captu
 def _taken(placement: Placement) -> bool:
     """A refusal leaves the key to `record_refusal`, which comes when everything has been given back."""
     return placement.refusal is None
+
+
+def _was_split(done: SplitDone) -> bool:
+    return done.closed is None
+
+
+def _was_closed(closing: OrderClosing) -> bool:
+    return not closing.split
 
 
 async def _place(db: AsyncConnection, request: RecordOrder) -> Placement:
@@ -298,11 +305,11 @@ _CLOSING_ACTION = {
 }
 
 
-async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
+async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing:
     number = int(request.order_no)
     order = await lock_order(db, number)
     if await is_split(db, number):
-        raise ValueError(f"order {number} is split: it closes by its sub-orders")
+        return OrderClosing(split=True)
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
@@ -315,22 +322,24 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> PayBack:
     await note(db, number, request.at, actor, action, detail=request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
-    refund_no = None
-    if order.capture_id is not None:
-        owed = {ORDERS: order.amount_due_fen - order.shipping_fen, SHIPPING: order.shipping_fen}
-        refund_no = await decide_refund(db, number, order.amount_due_fen, request.reason.value, request.at)
-        await post_owed(db, f"{number}/close", number, owed, order.currency)
-    sold = request.reason is CloseReason.OUT_OF_STOCK
-    lines = await read_lines(db, number) if sold else []
-    return PayBack(
-        key="close",
-        refund_no=refund_no,
-        restock=[
-            StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity)
-            for line in lines
-            if line.line_no not in request.gone
-        ],
-    )
+    of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
+    rest = await _pay_back_the_rest(db, order, request)
+    return OrderClosing(owed=[owed for owed in (of_lines, rest) if owed is not None])
+
+
+async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> PayBack | None:
+    """What was paid, less what went back of lines that were closed before."""
+    if order.capture_id is None:
+        return None
+    number = order.order_no
+    gone = await closed_lines(db, number)
+    goods_back = sum(line.pay_fen for line in await read_lines(db, number) if line.line_no in gone)
+    shipping_back = await decided(db, number) - goods_back
+    goods_fen = order.amount_due_fen - order.shipping_fen - goods_back
+    shipping_fen = order.shipping_fen - shipping_back
+    refund_no = await decide_refund(db, number, goods_fen + shipping_fen, request.reason.value, request.at)
+    await post_owed(db, f"{number}/close", number, {ORDERS: goods_fen, SHIPPING: shipping_fen}, order.currency)
+    return PayBack(key="close", refund_no=refund_no)
 
 
 async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:

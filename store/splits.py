@@ -34,15 +34,19 @@ async def lines_to_split(db: AsyncConnection, order_no: int) -> LinesToSplit:
     """The lines that are not closed, and the shipping that is still theirs to share."""
     order = (
         await db.execute(
-            select(orders.c.shipping_fen, cast(orders.c.plan, Text).label("plan")).where(orders.c.order_no == order_no)
+            select(orders.c.shipping_fen, orders.c.close_reason, cast(orders.c.plan, Text).label("plan")).where(
+                orders.c.order_no == order_no
+            )
         )
     ).one()
-    closed = await _closed(db, order_no)
+    closed = await closed_lines(db, order_no)
     live = [line for line in await read_lines(db, order_no) if line.line_no not in closed]
     return LinesToSplit(
         lines=live,
         shipping_fen=0 if closed and not _physical(live) else order.shipping_fen,
         plan=_PLAN.validate_json(order.plan) if order.plan else None,
+        # One that was split closes by its sub-orders, and its split stands.
+        closed=None if await is_split(db, order_no) else _closed_for(order),
     )
 
 
@@ -50,6 +54,8 @@ async def close_lines(db: AsyncConnection, request: CloseLines) -> PayBack:
     """Close lines whose goods are gone, with the gifts that were given for nothing else, and decide their refund."""
     number = int(request.order_no)
     order = await lock_order(db, number)
+    if order.close_reason is not None:
+        return PayBack(key=CLOSE_LINES)
     if await is_split(db, number):
         raise ValueError(f"order {number} is split: its sub-orders are closed, not its lines")
     lines = await read_lines(db, number)
@@ -82,7 +88,7 @@ def _physical(lines: Sequence[OrderLine]) -> bool:
     return any(line.delivery_mode is DeliveryMode.PHYSICAL for line in lines)
 
 
-async def _closed(db: AsyncConnection, order_no: int) -> Collection[int]:
+async def closed_lines(db: AsyncConnection, order_no: int) -> Collection[int]:
     found = await db.scalars(
         select(order_lines.c.line_no).where(order_lines.c.order_no == order_no, order_lines.c.closed > 0)
     )
@@ -92,6 +98,8 @@ async def _closed(db: AsyncConnection, order_no: int) -> Collection[int]:
 async def record_split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
     number = int(request.order_no)
     order = await lock_order(db, number)
+    if (closed := _closed_for(order)) is not None:
+        return SplitDone(sub_orders=[], closed=closed)
     plans = request.plan
     await db.execute(insert(sub_orders), [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
     await db.execute(
@@ -112,6 +120,10 @@ async def record_split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
     )
     await note(db, number, request.at, Actor.PLATFORM, "SPLIT", detail=f"{len(plans)} sub-orders")
     return SplitDone(sub_orders=plans)
+
+
+def _closed_for(order: Any) -> CloseReason | None:
+    return CloseReason(order.close_reason) if order.close_reason else None
 
 
 def _sub_order_row(number: int, buyer_id: int, plan: SubOrderPlan, at: datetime) -> dict[str, Any]:

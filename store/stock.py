@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockOf
 from domain.stock import MAIN_CHANNEL
 from store import stock_endings
 from store.batcher import MOST_AT_ONCE, MOST_WAITING, Batcher
@@ -25,14 +25,14 @@ class PostgresStock:
         self._engine = engine
         limits = {"most_at_once": most_at_once, "most_waiting": most_waiting}
         self._reserve = Batcher[ReserveStock, Reserved]("reserve stock", Reserving(engine), **limits)
-        self._release = Batcher[StockOf, Moved]("release stock", partial(stock_endings.release, engine), **limits)
+        self._release = Batcher[ReleaseStock, Moved]("release stock", partial(stock_endings.release, engine), **limits)
         self._deduct = Batcher[StockOf, Deducted]("deduct stock", partial(stock_endings.deduct, engine), **limits)
         self._restock = Batcher[Restock, Moved]("restock", partial(stock_endings.restock, engine), **limits)
 
     async def reserve(self, request: ReserveStock) -> Reserved:
         return await self._reserve(request)
 
-    async def release(self, request: StockOf) -> Moved:
+    async def release(self, request: ReleaseStock) -> Moved:
         return await self._release(request)
 
     async def deduct(self, request: StockOf) -> Deducted:

@@ -5,12 +5,12 @@ row, the tombstone, also where there was none. Then the stock, as everywhere, by
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, Restock, Shortage, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, Shortage, StockOf
 from store.raw import Connection, Row, transaction
 from store.stock_grant import Counted
 
@@ -33,10 +33,21 @@ FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations r USING (or
 WHERE r.state IN ('RESERVED', 'PROMISED') ORDER BY r.order_no, r.line_no
 """
 
-_RELEASED_LINES = """
+_LINES = """
 SELECT r.order_no, r.line_no, r.sku, r.quantity
 FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations r USING (order_no)
-WHERE r.state = 'RELEASED' ORDER BY r.order_no, r.line_no
+ORDER BY r.order_no, r.line_no
+"""
+
+_UNSELL = """
+UPDATE stock_reservations r SET restocked = r.quantity
+FROM (
+  SELECT r.order_no, r.line_no, r.quantity - r.restocked AS quantity
+  FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_reservations r USING (order_no)
+  WHERE r.state = 'DEDUCTED' AND r.restocked < r.quantity
+) AS back
+WHERE r.order_no = back.order_no AND r.line_no = back.line_no
+RETURNING r.order_no, r.line_no, r.sku, r.channel, back.quantity
 """
 
 _STOCK = """
@@ -136,29 +147,36 @@ class Changes:
             await db.execute(_MOVE, kind, orders, skus, channels, pieces, *map(list, zip(*ways, strict=True)))
 
 
-async def release(engine: AsyncEngine, requests: Sequence[StockOf]) -> list[Moved]:
+async def release(engine: AsyncEngine, requests: Sequence[ReleaseStock]) -> list[Moved]:
     order_nos = [int(request.order_no) for request in requests]
+    unsell = {int(request.order_no) for request in requests if request.sold}
     async with transaction(engine) as db:
         await db.execute(_TOMBSTONES, order_nos)
         first = {row["order_no"]: row["released_pieces"] for row in await _locked(db, order_nos)}
         new = [order_no for order_no, pieces in first.items() if pieces is None]
         if new:
-            first |= await _release(db, new)
+            first |= await _release(db, new, [order_no for order_no in new if order_no in unsell])
     return [Moved(pieces=first[order_no]) for order_no in order_nos]
 
 
-async def _release(db: Connection, order_nos: Sequence[int]) -> dict[int, int]:
-    """The pieces that each order had reserved. A promised line had none, and ends with the others."""
-    pieces = dict.fromkeys(order_nos, 0)
-    changes = Changes()
+async def _release(db: Connection, order_nos: Sequence[int], unsell: Sequence[int]) -> dict[int, int]:
+    """The pieces that each order had. A promised line had none, and ends with the others."""
+    released, unsold = Changes(), Changes()
     for line in await db.fetch(_OPEN_LINES, order_nos):
-        changes.end(line, "RELEASED")
+        released.end(line, "RELEASED")
         if line["state"] == "RESERVED":
-            changes.move(line, RELEASE)
-            pieces[line["order_no"]] += line["quantity"]
-    await _lock_stock(db, ((sku, channel) for _, sku, channel, _, _ in changes.moves))
-    await changes.write(db, "release")
+            released.move(line, RELEASE)
+    for line in await db.fetch(_UNSELL, unsell) if unsell else []:
+        unsold.move(line, RESTOCK)
+    moves = released.moves + unsold.moves
+    await _lock_stock(db, ((sku, channel) for _, sku, channel, _, _ in moves))
+    await released.write(db, "release")
+    await unsold.write(db, "restock")
+    pieces = dict.fromkeys(order_nos, 0)
+    for order_no, _, _, quantity, _ in moves:
+        pieces[order_no] += quantity
     await db.execute(_RELEASED, list(pieces), list(pieces.values()))
+    await _keep(db, await _all_gone(db, sorted({order_no for order_no, *_ in unsold.moves})))
     return pieces
 
 
@@ -190,14 +208,20 @@ async def _deduct(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducte
     # In the order of arrival, which decides who gets the last promised piece.
     answers = {order_no: _deduct_one(by_order[order_no], left, changes) for order_no in order_nos}
     await changes.write(db, "deduct")
-    await db.execute(_DEDUCTED, list(answers), [answer.model_dump_json() for answer in answers.values()])
+    await _keep(db, answers)
     return answers
+
+
+async def _keep(db: Connection, answers: Mapping[int, Deducted]) -> None:
+    """The answers to a deduction, from now on."""
+    if answers:
+        await db.execute(_DEDUCTED, list(answers), [answer.model_dump_json() for answer in answers.values()])
 
 
 async def _all_gone(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducted]:
     """Of orders that were released: nothing is taken, and every line is lacking."""
     short: dict[int, list[Shortage]] = {order_no: [] for order_no in order_nos}
-    for line in await db.fetch(_RELEASED_LINES, order_nos):
+    for line in await db.fetch(_LINES, order_nos):
         lacking = Shortage(line_no=line["line_no"], sku=line["sku"], wanted=line["quantity"], available=0)
         short[line["order_no"]].append(lacking)
     return {order_no: Deducted(pieces=0, short=lines) for order_no, lines in short.items()}
@@ -225,8 +249,8 @@ async def restock(engine: AsyncEngine, requests: Sequence[Restock]) -> list[Move
     for request in requests:
         asked.setdefault((int(request.order_no), request.reason_key), request)
     async with transaction(engine) as db:
-        await _locked(db, [order_no for order_no, _ in asked])
-        new = await _claim_restocks(db, asked)
+        rows = await _locked(db, [order_no for order_no, _ in asked])
+        new = await _claim_restocks(db, asked, {row["order_no"] for row in rows if _is_unsold(row)})
         if new:
             await _restock(db, new)
         rows = await db.fetch(_RESTOCKED, *map(list, zip(*asked, strict=True)))
@@ -234,11 +258,22 @@ async def restock(engine: AsyncEngine, requests: Sequence[Restock]) -> list[Move
     return [Moved(pieces=pieces[int(request.order_no), request.reason_key]) for request in requests]
 
 
-async def _claim_restocks(db: Connection, asked: Mapping[tuple[int, str], Restock]) -> list[Restock]:
-    """Those that were not done before."""
-    totals = [sum(line.quantity for line in request.lines) for request in asked.values()]
+def _is_unsold(row: Row) -> bool:
+    """Whether a release has brought back all there was."""
+    nothing_sold = row["deducted"] is not None and Deducted.model_validate_json(row["deducted"]).pieces == 0
+    return nothing_sold and row["released_pieces"] is not None
+
+
+async def _claim_restocks(
+    db: Connection, asked: Mapping[tuple[int, str], Restock], unsold: Collection[int]
+) -> list[Restock]:
+    """Those that were not done before, and have something to bring back."""
+    totals = [
+        0 if order_no in unsold else sum(line.quantity for line in request.lines)
+        for (order_no, _), request in asked.items()
+    ]
     rows = await db.fetch(_CLAIM_RESTOCKS, *map(list, zip(*asked, strict=True)), totals)
-    return [asked[row["order_no"], row["reason_key"]] for row in rows]
+    return [asked[row["order_no"], row["reason_key"]] for row in rows if row["order_no"] not in unsold]
 
 
 async def _restock(db: Connection, requests: Iterable[Restock]) -> None:

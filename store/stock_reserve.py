@@ -93,10 +93,10 @@ async def _first_answers(db: Connection, orders: Orders) -> dict[int, Reserved]:
 
 
 def _told(row: Row, orders: Orders, held: Mapping[int, set[tuple[int, str, int]]]) -> Reserved:
-    if row["outcome"] == "RELEASED_BEFORE":
-        return Reserved(short=[], released_before=True)
     if row["outcome"] == "REFUSED":
         return Reserved.model_validate_json(row["refusal"])
+    if row["released_pieces"] is not None:
+        return Reserved(short=[], released_before=True)
     order_no = row["order_no"]
     asked = {(line.line_no, line.sku, line.quantity) for line in orders[order_no].lines}
     return GRANTED if asked == held[order_no] else Reserved(short=[], other_lines=True)

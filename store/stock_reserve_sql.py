@@ -102,7 +102,7 @@ UNION ALL SELECT NULL, sku, channel, available, NULL FROM counters
 )
 
 KNOWN = """
-SELECT order_no, outcome, refusal::text
+SELECT order_no, outcome, refusal::text, released_pieces
 FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_operations USING (order_no)
 """
 

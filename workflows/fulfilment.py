@@ -42,12 +42,12 @@ T = TypeVar("T")
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
 
 
-class SoldOut(Exception):
-    """The goods of these lines of a paid order are gone: it closes, and the money goes back."""
+class Closing(Exception):
+    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
 
-    def __init__(self, lines: Collection[int]) -> None:
-        super().__init__(lines)
-        self.lines = sorted(lines)
+    def __init__(self, reason: CloseReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Fulfilment:
@@ -70,7 +70,7 @@ class Fulfilment:
 
     async def sell(self) -> None:
         """What was reserved is sold now; what is only taken at payment is taken. Lines that are gone are paid back at
-        once. Raises SoldOut when that is all of them, or the platform would rather close the order."""
+        once. Raises Closing when that is all of them, or the platform would rather close the order."""
         sold: Deducted = await self._patiently(
             lambda: workflow.execute_local_activity_method(
                 StockActivities.deduct_stock, StockOf(order_no=self._no), **LOCAL
@@ -81,7 +81,7 @@ class Fulfilment:
         if gone and (
             self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}
         ):
-            raise SoldOut(gone)
+            raise Closing(CloseReason.OUT_OF_STOCK)
         if self._start.cart.coupons:
             await self._redeem_coupons()
         if gone:
@@ -95,9 +95,20 @@ class Fulfilment:
             )
         )
 
+    async def split(self) -> None:
+        """Raises Closing when the order is closed: the try of a task before this one, lost with its worker, may have
+        heard a cancel first."""
+        request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
+        done: SplitDone = await self._patiently(
+            lambda: workflow.execute_local_activity_method(SplitActivities.split_order, request, **LOCAL), "split"
+        )
+        if done.closed is not None:
+            raise Closing(done.closed)
+        self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
+        self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
+
     async def run(self) -> None:
         """Until every sub-order is received or closed."""
-        await self._split()
         self._show()
         follows = [asyncio.create_task(self._follow(plan)) for plan in self._plans.values()]
         done, _ = await workflow.wait(follows, return_when=asyncio.FIRST_EXCEPTION)
@@ -135,14 +146,6 @@ class Fulfilment:
         await self._patiently(
             lambda: workflow.execute_local_activity_method(CouponActivities.redeem_coupons, used, **LOCAL), "coupons"
         )
-
-    async def _split(self) -> None:
-        request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
-        done: SplitDone = await self._patiently(
-            lambda: workflow.execute_local_activity_method(SplitActivities.split_order, request, **LOCAL), "split"
-        )
-        self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
-        self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
 
     def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
         """By the database, for a run that goes on from another: no run of theirs is started again."""

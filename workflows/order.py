@@ -3,12 +3,12 @@
 screen → price → take what was promised → record          nothing is kept of an order that is refused
 await the payment, assess the risk beside it               closed: goods, coupons and money go back
 deduct what is paid                                        gone by now: its money goes back at once
----- the pivot: paid, and risk has no objection ----       from here it only moves forward
-split → a run per sub-order → fold their status            cancelled before shipping: refunded, restocked
+---- the pivot: split, since it is paid and risk has no objection ----       from here it only moves forward
+a run per sub-order → fold their status                    cancelled before shipping: refunded, restocked
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
@@ -19,9 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import (
         CloseOrder,
         OrderActivities,
+        OrderClosing,
         OrderFacts,
         OrderOf,
-        PayBack,
         RecordRefusal,
     )
     from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import search
     from workflows.board import Board
     from workflows.collection import Collection
-    from workflows.fulfilment import Fulfilment, SoldOut
+    from workflows.fulfilment import Closing, Fulfilment
     from workflows.patience import Background, heeding_cancel, patiently, within
     from workflows.pay_back import bring_back
     from workflows.placing import NotTaken, Placing
@@ -42,14 +42,6 @@ with workflow.unsafe.imports_passed_through():
 
 
 T = TypeVar("T")
-
-
-class Closing(Exception):
-    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
-
-    def __init__(self, reason: CloseReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @workflow.defn(name="Order")
@@ -89,11 +81,10 @@ class Order:
                 await self._collect_payment()
                 await self._clear_risk()
                 await self._fulfilment.sell()
-        except SoldOut as sold_out:
-            self._ended = await self._close(CloseReason.OUT_OF_STOCK, sold_out.lines)
+            await self._fulfilment.split()
         except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
             self._ended = await self._close(closing.reason)
-        else:
+        if self._ended is None:
             # The pivot. The money is ours and risk has no objection: from here the order only moves forward.
             self._past_pivot = True
             self._ended = await self._fulfil()
@@ -193,18 +184,24 @@ class Order:
 
     # --- the two ways on
 
-    async def _close(self, reason: CloseReason, gone: Sequence[int] = ()) -> OrderEnded:
-        """Give everything back that was taken, then what was paid."""
+    async def _close(self, reason: CloseReason) -> OrderEnded | None:
+        """Give everything back that was taken, then what was paid. None when the order goes on: it is split."""
         self._background.cancel()
-        await self._placing.undo()
         ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
         if self._refusal is not None:
+            await self._placing.undo()
             await self._record_refusal(self._refusal)
-        else:
-            owed = await self._record_closing(reason, gone)
-            self._ended = ended  # the parties are told now; the refund may take its time
-            self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
-            self._board.show()
+            return ended
+        # First of all: the try of a task before this one, lost with its worker, may have been further than this one.
+        closing = await self._record_closing(reason)
+        if closing.split:
+            await self._fulfilment.split()
+            return None
+        await self._placing.undo(closed=True)
+        self._ended = ended  # the parties are told now; the refund may take its time
+        self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
+        self._board.show()
+        for owed in closing.owed:
             await bring_back(self._no, owed, self._board)
         return ended
 
@@ -217,13 +214,13 @@ class Order:
         )
         self._answered = True
 
-    async def _record_closing(self, reason: CloseReason, gone: Sequence[int]) -> PayBack:
+    async def _record_closing(self, reason: CloseReason) -> OrderClosing:
         self._answered = True
-        record = CloseOrder(order_no=self._no, reason=reason, gone=list(gone), at=workflow.now())
-        owed: PayBack = await self._patiently(
+        record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
+        closing: OrderClosing = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
         )
-        return owed
+        return closing
 
     async def _fulfil(self) -> OrderEnded:
         self._payment.paid = True  # which a run that was reset has not seen happen

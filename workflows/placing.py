@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
     from activities.orders import OrderActivities, RecordOrder
     from activities.risk import RiskActivities, ScreenBuyer
-    from activities.stock import Reserved, ReserveStock, StockActivities, StockLine, StockOf
+    from activities.stock import ReleaseStock, Reserved, ReserveStock, StockActivities, StockLine
     from domain.cart import StartOrder
     from domain.order import Placement, PricedOrder, Refusal, RefusalCode
     from domain.risk import Screened
@@ -39,9 +39,6 @@ class Placing:
         self._start = start
         self._no = start.order_no
         self._board = board
-        # All of it from the start, and not step by step: the try of a task before this one, lost with its worker, may
-        # have come further than this one, which finds another price or no coupon any more.
-        self._undo = [self._give_back_goods, *([self._give_back_coupons] if start.cart.coupons else [])]
 
     async def run(self) -> tuple[Placement, list[str]]:
         """The placement, and the merchants whose goods it is of. Raises NotTaken."""
@@ -52,10 +49,16 @@ class Placing:
             await self._take_coupons(priced)
         return await self._record(priced), priced.merchants
 
-    async def undo(self) -> None:
-        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds."""
-        for undo in reversed(self._undo):
-            await undo()
+    async def undo(self, *, closed: bool = False) -> None:
+        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds. Of an order
+        that is `closed`, what was sold goes back too.
+
+        All of it, and not what this try of the workflow task has seen: the one before, lost with its worker, may have
+        come further than this one, which finds another price or no coupon any more.
+        """
+        if self._start.cart.coupons:
+            await self._give_back_coupons()
+        await self._give_back_goods(sold=closed)
 
     async def _screen(self) -> None:
         ask = ScreenBuyer(order_no=self._no, cart=self._start.cart, now=workflow.now())
@@ -122,8 +125,8 @@ class Placing:
             raise NotTaken(placement.refusal)
         return placement
 
-    async def _give_back_goods(self) -> None:
-        held = StockOf(order_no=self._no)
+    async def _give_back_goods(self, *, sold: bool) -> None:
+        held = ReleaseStock(order_no=self._no, sold=sold)
         await self._patiently(
             lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
         )

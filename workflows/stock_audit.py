@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import OUTSIDE
     from activities.orders import FileCaptures, OrderActivities, RecordRefusal
     from activities.payment import PaymentActivities, PaymentOf
-    from activities.stock import StockActivities, StockOf
+    from activities.stock import ReleaseStock, StockActivities
     from domain.audit import AuditReport, Finding, HeldOrder, Remedy, Verdict, weigh_held
     from domain.base import Message
     from domain.order import Placement, Refusal, RefusalCode
@@ -145,7 +145,7 @@ class StockAudit:
             return  # it was recorded in this very moment: the next audit finds an order
         await workflow.execute_activity_method(
             StockActivities.release_stock,
-            StockOf(order_no=held.order_no),
+            ReleaseStock(order_no=held.order_no),
             summary=f"release the stock of {held.order_no}",
             **OUTSIDE,
         )

@@ -5,7 +5,7 @@ In the simulation's own workers only: nothing of the product can do this.
 
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Table, func
@@ -44,8 +44,8 @@ def switch_off_the_keys() -> None:
             module.once = _every_time  # type: ignore[attr-defined]
     claim, refund = stock_endings._claim_restocks, HttpPaymentProvider.refund
 
-    async def claim_again(db: Any, asked: Mapping[tuple[int, str], Restock]) -> list[Restock]:
-        await claim(db, asked)
+    async def claim_again(db: Any, asked: Mapping[tuple[int, str], Restock], unsold: Collection[int]) -> list[Restock]:
+        await claim(db, asked, unsold)
         return list(asked.values())
 
     async def refund_again(self: HttpPaymentProvider, order: RefundOrder) -> RefundAnswer:

@@ -1,4 +1,4 @@
-"""Operators at the Temporal UI: they terminate, reset and cancel runs, and press "try again"."""
+"""Operators at the Temporal UI: they terminate, reset and cancel runs, press "try again", and run the audit."""
 
 import asyncio
 import contextlib
@@ -11,23 +11,29 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from simulation.chaos.plan import LEAVE_TERMINATED
+from runtime.audit import audit_now
+from runtime.settings import Settings
+from workflows.stock_audit import StartAudit
 
 NEEDS_A_PERSON = 'ExecutionStatus = "Running" AND NeedsAttention = true'
+GRACE_S = 2
 _PATIENCE = 60  # tries
 
 
 class Operators:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
+        self._settings = settings
         self.did: Counter[str] = Counter()
 
     async def operate(self, what: str, order_no: str, sub_orders: list[str]) -> None:
         order = self._client.get_workflow_handle(f"order/{order_no}")
         parts = [self._client.get_workflow_handle(f"sub-order/{number}") for number in sub_orders]
         match what:
-            case "terminate order":
-                if await self._do(what, lambda: order.terminate("chaos")) and not LEAVE_TERMINATED:
+            case "terminate order":  # and walk away: the audit finds it
+                await self._do(what, lambda: order.terminate("chaos"))
+            case "terminate and reset order":
+                if await self._do("terminate order", lambda: order.terminate("chaos")):
                     await asyncio.sleep(0.5)
                     await self._do("reset order", lambda: self._reset(order))
             case "reset order":
@@ -50,6 +56,18 @@ class Operators:
             with contextlib.suppress(RPCError):
                 async for run in self._client.list_workflows(NEEDS_A_PERSON):
                     await self._client.get_workflow_handle(run.id).signal("try_again")
+
+    async def keep_auditing(self, every_s: float) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            with contextlib.suppress(RPCError):
+                await self.audit()
+
+    async def audit(self) -> None:
+        """As `starter.py audit` does."""
+        await audit_now(self._client, self._settings, StartAudit(grace_s=GRACE_S))
+        self.did["audit"] += 1
 
     async def _do(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
         """Insist while the server is away. False when there is no such run (any more)."""

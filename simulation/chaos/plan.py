@@ -12,14 +12,14 @@ PAYMENT_WINDOW_S = 8  # the terms that the orders of a simulation are sold under
 FIRST_BUYER = 1_000_000_007
 _APART = 99_991  # buyers' ids, so that they have genes of their own
 
-# True once the stock audit gives back what terminated runs held: then operators also terminate and walk away.
-LEAVE_TERMINATED = False
-
 PAYMENTS = {
     "once": 50, "never": 8, "twice": 6, "wrong amount": 4, "wrong currency": 3, "wrong, then right": 5,
     "at the deadline": 6, "too late": 5, "told late": 6, "told very late": 3, "no page yet": 4,
 }  # fmt: skip
-OPERATIONS = ("terminate order", "reset order", "cancel order run", "terminate sub-order", "cancel sub-order run")
+OPERATIONS = (
+    *("terminate order", "terminate and reset order", "reset order", "cancel order run"),
+    *("terminate sub-order", "cancel sub-order run"),
+)
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from simulation.chaos.faults import Faults, Rates, schedule
 from simulation.chaos.gate import LIMITS, Gate
 from simulation.chaos.house import House, open_house
 from simulation.chaos.life import Life
-from simulation.chaos.operators import Operators
+from simulation.chaos.operators import GRACE_S, Operators
 from simulation.chaos.pace import Pace
 from simulation.chaos.report import Report, by_kind, recovery_s
 from store.engine import engine_for
 
 SNAPSHOT_EVERY_S = 4.0
 PRESS_EVERY_S = 3.0
+AUDIT_EVERY_S = 8.0
 OPEN = """SELECT (SELECT count(*) FROM payment_notifications WHERE settled_at IS NULL)
   + (SELECT count(*) FROM outbox WHERE posted_at IS NULL)
   + (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'REVIEWED', 'CLOSED'))"""
@@ -68,22 +69,29 @@ class Simulation:
 
     async def run(self) -> Report:
         client = await connect(self.house.settings)
-        self.operators = Operators(client)
+        self.operators = Operators(client, self.house.settings)
         await self._open_shop()
         self.stage, begun = "under fire", time.monotonic()
         looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
         pacing = asyncio.create_task(self.pace.run())
         pressing = asyncio.create_task(self.operators.keep_pressing(PRESS_EVERY_S))
+        auditing = asyncio.create_task(self.operators.keep_auditing(AUDIT_EVERY_S))
         lives = [asyncio.create_task(self._live(one)) for one in self.plan.orders]
         try:
             await self._play_faults()
             self.stage, calm = "calm", time.monotonic()
             drained = await self._drain(client, lives)
+            auditing.cancel()
+            # What a run held that was terminated while it placed its order: no list shows it as open.
+            await asyncio.sleep(GRACE_S)
+            await self.operators.audit()
+            drained = drained and await self._drain(client, lives)
             drain_s = time.monotonic() - calm
         finally:
-            for task in (looking, pacing, pressing, *lives):
+            beside = (looking, pacing, pressing, auditing, *lives)
+            for task in beside:
                 task.cancel()
-            ended = await asyncio.gather(looking, pacing, pressing, *lives, return_exceptions=True)
+            ended = await asyncio.gather(*beside, return_exceptions=True)
         self.unexpected += [f"{type(end).__name__}: {end}" for end in ended if isinstance(end, Exception)]
         self.stage = "the last look"
         await self.auditor.final(client)

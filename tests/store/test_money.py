@@ -30,9 +30,9 @@ async def closed(ledgers: Ledgers) -> str:
     """The number of a refund that is to be made: of a paid order that was closed."""
     order_no = await ledgers.paid()
     closing = CloseOrder(order_no=order_no, reason=CloseReason.CANCELLED_BY_BUYER, at=NOW)
-    pay_back = await ledgers.book.close_order(closing)
-    assert pay_back.refund_no is not None
-    return pay_back.refund_no
+    (owed,) = (await ledgers.book.close_order(closing)).owed
+    assert owed.refund_no is not None
+    return owed.refund_no
 
 
 @pytest.mark.parametrize(

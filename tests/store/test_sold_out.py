@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import ReserveStock, Shortage, StockLine, StockOf
+from activities.stock import ReleaseStock, ReserveStock, Shortage, StockLine
 from domain.stock import StockPolicy
 from store.sold_out import PostgresStockGate
 from store.stock import PostgresStock
@@ -42,7 +42,7 @@ async def test_a_release_opens_it_at_once_and_a_sale_closes_it_at_once(
         await stock.reserve(ReserveStock(order_no=order_no, lines=one))
         asked = await asyncio.gather(*(gate.sold_out(one) for _ in range(5)))
         assert all(answer and answer[0].available == 0 for answer in asked)
-        await stock.release(StockOf(order_no=order_no))
+        await stock.release(ReleaseStock(order_no=order_no))
         assert await asyncio.gather(*(gate.sold_out(one) for _ in range(5))) == [[]] * 5
 
 

@@ -6,7 +6,17 @@ import pytest
 from asyncpg import CheckViolationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, Shortage, StockLine, StockOf
+from activities.stock import (
+    Deducted,
+    Moved,
+    ReleaseStock,
+    Reserved,
+    ReserveStock,
+    Restock,
+    Shortage,
+    StockLine,
+    StockOf,
+)
 from store.stock import PostgresStock
 from tests.store.books import AnswerLost, forgetful, lines, order_number
 
@@ -118,8 +128,8 @@ async def test_what_ends_a_reservation_moves_once_however_often_it_is_asked(
     await reserve(stock, order_no, ("A", 1), ("A", 1))
     end = getattr(stock, verb)
     answer = Deducted(pieces=2) if verb == "deduct" else Moved(pieces=2)
-    answers = await asyncio.gather(*(end(StockOf(order_no=order_no)) for _ in range(20)))
-    assert [*answers, await end(StockOf(order_no=order_no))] == [answer] * 21
+    answers = await asyncio.gather(*(end(ReleaseStock(order_no=order_no)) for _ in range(20)))
+    assert [*answers, await end(ReleaseStock(order_no=order_no))] == [answer] * 21
     assert await level(stock) == after
 
 
@@ -127,7 +137,7 @@ async def test_a_release_before_the_reserve_leaves_a_tombstone(stock: PostgresSt
     """The late reserve takes nothing, for ever: no undo is overtaken by what it undoes."""
     await stock.receive("A", 5)
     order_no = order_number()
-    assert await stock.release(StockOf(order_no=order_no)) == Moved(pieces=0)
+    assert await stock.release(ReleaseStock(order_no=order_no)) == Moved(pieces=0)
     for _ in range(2):
         assert await reserve(stock, order_no, ("A", 1)) == Reserved(short=[], released_before=True)
     assert await level(stock) == (5, 0, 0)
@@ -137,7 +147,7 @@ async def test_a_reserve_and_its_release_at_one_instant_leave_nothing_held(stock
     """Whichever comes first."""
     await stock.receive("A", 100)
     for order_no in [order_number() for _ in range(30)]:
-        await asyncio.gather(reserve(stock, order_no, ("A", 1)), stock.release(StockOf(order_no=order_no)))
+        await asyncio.gather(reserve(stock, order_no, ("A", 1)), stock.release(ReleaseStock(order_no=order_no)))
     assert await level(stock) == (100, 0, 0)
 
 
@@ -149,7 +159,7 @@ async def test_edge_case_16_a_cancel_while_the_deduction_is_in_flight_gives_back
     for _ in range(30):
         order_no = order_number()
         await reserve(stock, order_no, ("A", 2))
-        of_order = StockOf(order_no=order_no)
+        of_order = ReleaseStock(order_no=order_no)
         deducted, released = await asyncio.gather(stock.deduct(of_order), stock.release(of_order))
         assert sorted((deducted.pieces, released.pieces)) == [0, 2]
         if released.pieces:
@@ -178,7 +188,7 @@ async def test_edge_case_18_a_release_after_the_deduction_releases_nothing(stock
     """What was shipped is not given back a second time (magento/inventory#1878)."""
     await stock.receive("A", 5)
     order_no = await sold(stock, ("A", 2))
-    assert await stock.release(StockOf(order_no=order_no)) == Moved(pieces=0)
+    assert await stock.release(ReleaseStock(order_no=order_no)) == Moved(pieces=0)
     assert await level(stock) == (3, 0, 2)
 
 
@@ -215,7 +225,7 @@ async def test_a_commit_whose_answer_is_lost_has_its_effect_once(
     losing, order_no = PostgresStock(forgetful(engine)), order_number()
     steps: dict[str, tuple[ReserveStock | StockOf | Restock, tuple[int, int, int]]] = {
         "reserve": (ReserveStock(order_no=order_no, lines=lines(("A", 2))), (3, 2, 0)),
-        "release": (StockOf(order_no=order_no), (5, 0, 0)),
+        "release": (ReleaseStock(order_no=order_no), (5, 0, 0)),
         "deduct": (StockOf(order_no=order_no), (3, 0, 2)),
         "restock": (back(order_no, "cancel", ("A", 2)), (5, 0, 0)),
     }

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Moved, Reserved, ReserveStock, Restock, StockOf
+from activities.stock import Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockOf
 from store.batcher import Batcher, Overloaded
 from store.stock import PostgresStock
 from tests.store.books import forgetful, lines, order_number
@@ -133,7 +133,7 @@ async def test_a_caller_that_goes_away_may_be_granted_and_its_release_gives_it_b
     assert [type(one) for one in gave_up] == [asyncio.CancelledError] * 2
     assert await level(stock) == (5, 5, 0), "granted although gone; and never begun"
     for order in (gone, waiting):
-        await stock.release(StockOf(order_no=order.order_no))
+        await stock.release(ReleaseStock(order_no=order.order_no))
     assert await level(stock) == (6, 4, 0)
     assert (await stock.reserve(waiting)).released_before
 
@@ -177,7 +177,9 @@ async def test_reserves_and_releases_of_many_orders_at_one_instant_hold_nothing(
     for _ in range(5):
         asked = [wanting(("A", 1)) for _ in range(40)]
         calls = [ledgers_of_workers[n % 3].reserve(one) for n, one in enumerate(asked)]
-        ends = [ledgers_of_workers[(n + 1) % 3].release(StockOf(order_no=one.order_no)) for n, one in enumerate(asked)]
+        ends = [
+            ledgers_of_workers[(n + 1) % 3].release(ReleaseStock(order_no=one.order_no)) for n, one in enumerate(asked)
+        ]
         await asyncio.gather(*calls, *ends)
     assert await level(stock) == (100, 0, 0)
 
@@ -209,6 +211,6 @@ async def test_orders_of_thirty_skus_each_in_another_order_in_three_workers_neve
     asked = [wanting(*((sku, 1) for sku in (skus[n % 30 :] + skus[: n % 30])[:: (-1) ** n])) for n in range(60)]
     answers = await asyncio.gather(*(ledgers_of_workers[n % 2].reserve(one) for n, one in enumerate(asked)))
     assert answers == [Reserved(short=[])] * 60
-    ends = [(ledgers_of_workers[n % 3], StockOf(order_no=one.order_no)) for n, one in enumerate(asked)]
+    ends = [(ledgers_of_workers[n % 3], ReleaseStock(order_no=one.order_no)) for n, one in enumerate(asked)]
     await asyncio.gather(*(ledger.release(of) if n % 2 else ledger.deduct(of) for n, (ledger, of) in enumerate(ends)))
     assert {await level(stock, sku) for sku in skus} == {(970, 0, 30)}

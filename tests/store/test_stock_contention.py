@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from activities.stock import ReserveStock, Restock, StockOf
+from activities.stock import ReleaseStock, ReserveStock, Restock, StockOf
 from domain.stock import PurchaseLimit
 from store.engine import engine_for
 from store.raw import is_about_a_member, sqlstate
@@ -112,7 +112,7 @@ async def test_large_orders_never_deadlock_whatever_order_the_rows_lie_in(
             await set_limit(engine, PurchaseLimit(sku=skus[50], pieces=1, window_s=60), "ann")
         wanted = [[(sku, 1) for sku in (skus[n * 7 :] + skus[: n * 7])[:: (-1) ** n]] for n in range(24)]
         orders = await asyncio.gather(*(buy(opposite[n % 8], *lines) for n, lines in enumerate(wanted)))
-        ends = [StockOf(order_no=order_no) for order_no in orders if order_no is not None]
+        ends = [ReleaseStock(order_no=order_no) for order_no in orders if order_no is not None]
         await asyncio.gather(
             *(opposite[n % 8].deduct(one) if n % 3 else opposite[n % 8].release(one) for n, one in enumerate(ends))
         )
@@ -130,7 +130,7 @@ async def test_lines_in_opposite_orders_never_deadlock(stock: PostgresStock, opp
         order_no = await buy(ledger, *pair)
         assert order_no is not None
         if n % 3 == 0:
-            await ledger.release(StockOf(order_no=order_no))
+            await ledger.release(ReleaseStock(order_no=order_no))
             return
         await ledger.deduct(StockOf(order_no=order_no))
         await ledger.restock(Restock(order_no=order_no, reason_key="all", lines=lines(*pair)))
@@ -169,7 +169,7 @@ async def test_a_crowd_that_reserves_deducts_and_releases_leaves_counters_that_a
         order_no = await buy(ledger, ("A", 1 + n % 3))
         if order_no is None:
             return 0, 0
-        of_order = StockOf(order_no=order_no)
+        of_order = ReleaseStock(order_no=order_no)
         sold, given_back = await asyncio.gather(ledger.deduct(of_order), ledger.release(of_order))
         assert 0 in (sold.pieces, given_back.pieces)
         assert sold.pieces + given_back.pieces == 1 + n % 3

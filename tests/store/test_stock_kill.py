@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Moved, Reserved, ReserveStock, StockOf
+from activities.stock import Moved, ReleaseStock, Reserved, ReserveStock
 from domain.stock import PurchaseLimit
 from store.stock import PostgresStock
 from store.stock_changes import set_limit
@@ -59,7 +59,7 @@ async def resume(stock: PostgresStock, order_nos: Sequence[str]) -> None:
     asked = [ReserveStock(order_no=no, lines=lines(("A", 1)), buyer_id=7) for no in order_nos]
     assert await asyncio.gather(*map(stock.reserve, asked)) == [Reserved(short=[])] * len(asked)
     assert await level(stock) == (1_000 - len(asked), len(asked), 0)
-    ends = await asyncio.gather(*(stock.release(StockOf(order_no=no)) for no in order_nos))
+    ends = await asyncio.gather(*(stock.release(ReleaseStock(order_no=no)) for no in order_nos))
     assert ends == [Moved(pieces=1)] * len(asked)
     assert await level(stock) == (1_000, 0, 0)
 

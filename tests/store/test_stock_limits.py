@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import OverLimit, Reserved, ReserveStock, Restock, StockLine, StockOf
+from activities.stock import OverLimit, ReleaseStock, Reserved, ReserveStock, Restock, StockLine, StockOf
 from domain.stock import PurchaseLimit, StockPolicy
 from store.stock import PostgresStock
 from store.stock_changes import drop_limit, set_limit
@@ -62,7 +62,7 @@ async def test_closed_orders_do_not_count_and_completed_ones_do(stock: PostgresS
     """Released before the payment, brought back after it; and what was sold stays."""
     released, sold, closed = wanting(("A", 1)), wanting(("A", 1)), wanting(("A", 1))
     await stock.reserve(released)
-    await stock.release(StockOf(order_no=released.order_no))
+    await stock.release(ReleaseStock(order_no=released.order_no))
     for order in (sold, closed):
         await stock.reserve(order)
         await stock.deduct(StockOf(order_no=order.order_no))
@@ -108,7 +108,7 @@ async def test_a_repeat_is_not_over_the_limit_by_its_own_pieces(stock: PostgresS
     order, refused = wanting(("A", 2)), wanting(("A", 1))
     assert [await stock.reserve(order) for _ in range(3)] == [Reserved(short=[])] * 3
     assert await stock.reserve(refused) == over(2)
-    await stock.release(StockOf(order_no=order.order_no))
+    await stock.release(ReleaseStock(order_no=order.order_no))
     assert await stock.reserve(refused) == over(2)
 
 

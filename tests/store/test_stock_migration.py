@@ -4,7 +4,7 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, Shortage, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, Shortage, StockOf
 from runtime.embedded import Postgres
 from store import migrate
 from store.engine import engine_for
@@ -78,15 +78,15 @@ async def test_what_was_in_the_ledger_before_is_there_after(postgres: Postgres) 
     engine = engine_for(url)
     stock = PostgresStock(engine)
     answers = [
-        await stock.reserve(ReserveStock(order_no=order_no, lines=lines(("A", 1))))
-        for order_no in (taken, refused, buried, closed)
+        await stock.reserve(ReserveStock(order_no=order_no, lines=lines(("A", pieces))))
+        for order_no, pieces in ((taken, 2), (refused, 99), (buried, 1), (closed, 4))
     ]
     assert answers == [Reserved(short=[]), short, Reserved(short=[], released_before=True), Reserved(short=[])]
     assert await stock.deduct(StockOf(order_no=closed)) == Deducted(pieces=4)
     again = Restock(order_no=closed, reason_key="cancel/1", lines=lines(("A", 1)))
     assert await stock.restock(again) == Moved(pieces=1)
-    assert await stock.release(StockOf(order_no=buried)) == Moved(pieces=0)
-    assert await stock.release(StockOf(order_no=taken)) == Moved(pieces=2)
+    assert await stock.release(ReleaseStock(order_no=buried)) == Moved(pieces=0)
+    assert await stock.release(ReleaseStock(order_no=taken)) == Moved(pieces=2)
     assert (await stock.levels(["A"]))["A"] == {"sellable_total": 10, "available": 7, "reserved": 0, "deducted": 3}
     entries = await history(engine, "A", 9)
     assert [sum(getattr(e, name) for e in entries) for name in ("available", "reserved", "gone")] == [7, 0, 3]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, StockLine, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockLine, StockOf
 from domain.stock import StockPolicy
 from store.engine import engine_for
 from store.stock import PostgresStock
@@ -26,14 +26,14 @@ pieces = st.integers(1, 4)
 
 
 class Model:
-    """One order on paper: what it holds, was promised, has bought and has brought back, and its first answers."""
+    """One order on paper: what it holds, was promised, has bought and has brought back, and its answers."""
 
     def __init__(self) -> None:
         self.held: Counter[str] = Counter()
         self.promised: Counter[str] = Counter()
         self.bought: Counter[str] = Counter()
         self.back: Counter[str] = Counter()
-        self.given_back: set[str] = set()
+        self.asked: set[str] = set()  # what it was granted
         self.answers: dict[str, Any] = {}
 
 
@@ -62,6 +62,7 @@ class Ledger(RuleBasedStateMachine):
         if "reserve" not in order.answers:
             short = {sku for sku in self.skus if taken[sku] > self.there[sku]}
             order.answers["reserve"] = "released" if "release" in order.answers else short
+            order.asked = set(self.skus) if not order.answers["reserve"] else set()
             if not order.answers["reserve"]:
                 order.held += taken
                 order.promised += wanted - taken
@@ -69,31 +70,35 @@ class Ledger(RuleBasedStateMachine):
         request = ReserveStock(order_no=self.numbers[n], lines=goods)
         answer: Reserved = self.runner.run(self.workers[worker].reserve(request))
         heard = "released" if answer.released_before else {shortage.sku for shortage in answer.short}
-        assert heard == order.answers["reserve"]
+        given_back = "release" in order.answers and order.answers["reserve"] == set()
+        assert heard == ("released" if given_back else order.answers["reserve"])
 
-    @rule(n=which, worker=which)
-    def release(self, n: int, worker: int) -> None:
+    @rule(n=which, worker=which, unsell=st.booleans())
+    def release(self, n: int, worker: int, unsell: bool) -> None:
         order = self.orders[n]
         if "release" not in order.answers:
-            order.answers["release"] = Moved(pieces=order.held.total())
-            self.there += order.held
-            order.given_back = set(order.held + order.promised)
+            sold = order.bought - order.back if unsell else Counter[str]()
+            order.answers["release"] = Moved(pieces=order.held.total() + sold.total())
+            self.there += order.held + sold
+            order.back += sold
+            if sold:
+                order.answers["deduct"] = (0, order.asked)  # nothing of it may ship
             order.held.clear()
             order.promised.clear()
-        of_order = StockOf(order_no=self.numbers[n])
+        of_order = ReleaseStock(order_no=self.numbers[n], sold=unsell)
         assert self.runner.run(self.workers[worker].release(of_order)) == order.answers["release"]
 
     @rule(n=which, worker=which)
     def deduct(self, n: int, worker: int) -> None:
         order = self.orders[n]
         answer: Deducted = self.runner.run(self.workers[worker].deduct(StockOf(order_no=self.numbers[n])))
-        expected = order.answers.get("deduct") or self._sell(order)
-        if order.answers:  # before anything was asked of it, a deduction is not remembered
+        released = "release" in order.answers
+        expected = order.answers.get("deduct") or ((0, order.asked) if released else self._sell(order))
+        if order.answers and not released:  # before anything was asked of it, a deduction is not remembered
             order.answers["deduct"] = expected
         assert (answer.pieces, {shortage.sku for shortage in answer.short}) == expected
 
     def _sell(self, order: Model) -> tuple[int, set[str]]:
-        """What was given back can't be sold any more: every line of it is short."""
         short = {sku for sku in order.promised if order.promised[sku] > self.there[sku]}
         taken = Counter({sku: order.promised[sku] for sku in order.promised if sku not in short})
         self.there -= taken
@@ -101,7 +106,7 @@ class Ledger(RuleBasedStateMachine):
         order.bought += sold
         order.held.clear()
         order.promised.clear()
-        return sold.total(), short | order.given_back
+        return sold.total(), short
 
     @rule(n=which, sku=st.integers(0, 1), quantity=pieces, key=st.integers(1, 3), worker=which)
     def restock(self, n: int, sku: int, quantity: int, key: int, worker: int) -> None:
@@ -109,6 +114,9 @@ class Ledger(RuleBasedStateMachine):
         line = lines(*dict.fromkeys(self.skus, quantity).items())[sku]
         request = Restock(order_no=self.numbers[n], reason_key=str(key), lines=[line])
         fits = order.back[name] + quantity <= order.bought[name]
+        nothing_sold = "release" in order.answers and order.answers.get("deduct", (None,))[0] == 0
+        if f"restock/{key}" not in order.answers and nothing_sold:
+            order.answers[f"restock/{key}"] = 0
         if f"restock/{key}" not in order.answers and not fits:
             with pytest.raises((CheckViolationError, ValueError)):
                 self.runner.run(ledger.restock(request))
@@ -142,7 +150,7 @@ class Ledger(RuleBasedStateMachine):
             granted = sum(n for (_, n), answer in zip(wanted, answers, strict=True) if not answer.short)
             assert left == self.there[sku] - granted >= 0
             assert all(n > left for (_, n), answer in zip(wanted, answers, strict=True) if answer.short)
-            ends = [self.workers[worker].release(StockOf(order_no=one.order_no)) for worker, one in asked]
+            ends = [self.workers[worker].release(ReleaseStock(order_no=one.order_no)) for worker, one in asked]
             await asyncio.gather(*ends)
             return answers
 

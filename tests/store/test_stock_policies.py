@@ -4,7 +4,17 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, Reserved, ReserveStock, Restock, Shortage, StockLine, StockOf
+from activities.stock import (
+    Deducted,
+    Moved,
+    ReleaseStock,
+    Reserved,
+    ReserveStock,
+    Restock,
+    Shortage,
+    StockLine,
+    StockOf,
+)
 from domain.stock import StockPolicy
 from store.stock import PostgresStock
 from store.stock_changes import history
@@ -64,7 +74,7 @@ async def test_a_release_ends_promised_lines_and_moves_no_piece_for_them(stock: 
     """A deduction after it finds nothing to sell."""
     await stock.receive("A", 5)
     order_no = await place(stock, promised(1, "A", 2), held(2, "A", 1))
-    assert await stock.release(StockOf(order_no=order_no)) == Moved(pieces=1)
+    assert await stock.release(ReleaseStock(order_no=order_no)) == Moved(pieces=1)
     late = await stock.deduct(StockOf(order_no=order_no))  # every line is lacking: nothing of it may ship
     assert (late.pieces, [short.line_no for short in late.short]) == (0, [1, 2])
     assert await level(stock) == (5, 0, 0)
@@ -77,7 +87,7 @@ async def test_edge_case_20_each_line_keeps_the_policy_it_was_placed_with(stock:
     after = await place(stock, promised(1, "A", 3))
     assert await level(stock) == (7, 3, 0)
     for order_no in (after, before):
-        await stock.release(StockOf(order_no=order_no))
+        await stock.release(ReleaseStock(order_no=order_no))
     assert await level(stock) == (10, 0, 0)
 
 
@@ -95,7 +105,7 @@ async def test_edge_case_22_a_cancelled_order_holds_nothing_again_and_a_new_one_
     """There is no un-cancel that sells without reserving: the order's key is spent (paynl/magento2-plugin#220)."""
     await stock.receive("A", 1)
     order_no = await place(stock, held(1, "A", 1))
-    await stock.release(StockOf(order_no=order_no))
+    await stock.release(ReleaseStock(order_no=order_no))
     await stock.reserve(ReserveStock(order_no=order_no, lines=[held(1, "A", 1)]))
     late = await stock.deduct(StockOf(order_no=order_no))
     assert (late.pieces, [short.line_no for short in late.short]) == (0, [1])
@@ -113,7 +123,7 @@ async def test_each_channel_sells_from_its_own_stock(stock: PostgresStock) -> No
     assert (await stock.levels(["A"], "live"))["A"]["available"] == 2
     short = await stock.reserve(wanted.model_copy(update={"order_no": order_number(), "channel": "main"}))
     assert [shortage.available for shortage in short.short] == [1]
-    await stock.release(StockOf(order_no=wanted.order_no))
+    await stock.release(ReleaseStock(order_no=wanted.order_no))
     assert (await stock.levels(["A"], "live"))["A"]["available"] == 5
     assert await level(stock) == (1, 0, 0)
 
@@ -133,7 +143,7 @@ async def test_the_entries_of_a_sku_add_up_to_its_counters_and_name_the_orders(
     policies = [held(1, "A", 2), promised(1, "A", 3)]
     wanted = [ReserveStock(order_no=no, lines=[policies[n % 2]]) for n, no in enumerate(orders)]
     await asyncio.gather(*(stock.reserve(one) for one in wanted))
-    await asyncio.gather(*(stock.release(StockOf(order_no=no)) for no in orders[:4]))
+    await asyncio.gather(*(stock.release(ReleaseStock(order_no=no)) for no in orders[:4]))
     await asyncio.gather(*(stock.deduct(StockOf(order_no=no)) for no in orders[4:]))
     for no in orders[4:6]:
         await stock.restock(Restock(order_no=no, reason_key="r", lines=[held(1, "A", 1)]))
@@ -155,3 +165,34 @@ async def test_a_repeat_that_asks_for_other_lines_is_told_so_and_holds_what_it_g
     assert await level(stock) == (4, 1, 0)
     again = await stock.reserve(ReserveStock(order_no=order_no, lines=[held(1, "A", 1)]))
     assert again == Reserved(short=[])
+
+
+async def test_a_release_brings_back_what_was_sold_and_nothing_of_the_order_can_be_had_after_it(
+    stock: PostgresStock, engine: AsyncEngine
+) -> None:
+    """The try of a story before this one, lost with its worker, had sold it."""
+    await stock.receive("A", 5)
+    order_no = await place(stock, held(1, "A", 2), promised(2, "A", 1))
+    of_order = ReleaseStock(order_no=order_no)
+    assert await stock.deduct(of_order) == Deducted(pieces=3)
+    undo = ReleaseStock(order_no=order_no, sold=True)
+    assert await stock.release(undo) == await stock.release(undo) == Moved(pieces=3)
+    assert await level(stock) == (5, 0, 0)
+    assert [short.line_no for short in (await stock.deduct(of_order)).short] == [1, 2]
+    again = ReserveStock(order_no=order_no, lines=[held(1, "A", 2), promised(2, "A", 1)])
+    assert await stock.reserve(again) == Reserved(short=[], released_before=True)
+    late = Restock(order_no=order_no, reason_key="close-lines", lines=[held(1, "A", 2)])
+    assert await stock.restock(late) == Moved(pieces=0)
+    assert await level(stock) == (5, 0, 0)
+    entries = [(entry.kind, entry.available, entry.gone) for entry in await history(engine, "A", 10)]
+    assert sorted(entries[-2:]) == [("restock", 1, -1), ("restock", 2, -2)]  # one of each policy's
+
+
+async def test_a_release_of_what_was_partly_brought_back_brings_back_the_rest(stock: PostgresStock) -> None:
+    """And no piece twice."""
+    await stock.receive("A", 5)
+    order_no = await place(stock, held(1, "A", 3))
+    await stock.deduct(StockOf(order_no=order_no))
+    await stock.restock(Restock(order_no=order_no, reason_key="one", lines=[held(1, "A", 1)]))
+    assert await stock.release(ReleaseStock(order_no=order_no, sold=True)) == Moved(pieces=2)
+    assert await level(stock) == (5, 0, 0)

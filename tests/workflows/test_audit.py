@@ -5,7 +5,7 @@ import uuid
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.stock import StockOf
+from activities.stock import ReleaseStock
 from domain.order import Placement, RefusalCode
 from domain.status import CloseReason, Status
 from domain.stock import PurchaseLimit
@@ -144,7 +144,7 @@ async def test_goods_that_were_given_back_in_a_lost_closing_are_not_shipped(shop
     await shop.pay(order_no)
     await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
     await terminate(shop, order_no)
-    await shop.stock.release(StockOf(order_no=order_no))
+    await shop.stock.release(ReleaseStock(order_no=order_no))
     await audit(shop)
     await approve(shop, order_no)
     await closed_and_given_back(shop, order_no, CloseReason.OUT_OF_STOCK, sku)

@@ -129,5 +129,7 @@ async def keep_looking(auditor: Auditor, every_s: float) -> None:
         await asyncio.sleep(every_s)
         try:
             await auditor.snapshot()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx.HTTPError, TimeoutError):
+        except (OSError, asyncpg.PostgresError, httpx.HTTPError, TimeoutError):
             continue
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError):
+            continue  # what asyncpg says when the server dies in the middle of a query

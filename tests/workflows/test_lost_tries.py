@@ -1,0 +1,71 @@
+"""A worker dies in the middle of a workflow task: its local activities have had their effect, and nobody remembers.
+The next try of the task may hear another message first, and take another way."""
+
+import uuid
+
+from activities.orders import CloseOrder, RecordSplit, SplitOrder
+from activities.splitting import SplitActivities
+from activities.stock import StockOf
+from domain.cart import Terms
+from domain.order import Placement
+from domain.status import CloseReason, Status
+from store.physical import PostgresPhysical
+from tests.audits import approve, lost_in_placing
+from tests.shop import Person, Shop
+from tests.store.books import NOW
+from tests.trade import coupon, coupon_state, merchant, promote
+from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
+from tests.workflows.test_trade import cart
+
+
+async def in_review(shop: Shop, sku: str) -> str:
+    """Paid, with nothing else done yet."""
+    order_no = await shop.place([sku], await suspicious(shop), **FAR)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    return order_no
+
+
+async def test_a_coupon_that_a_lost_try_took_for_this_order_is_no_reason_to_refuse_it(shop: Shop) -> None:
+    """It is in use by this order and no other."""
+    person, owner, key = Person(), merchant(), uuid.uuid4().hex
+    sku = await shop.sku(merchant=owner)
+    off = await promote(shop, level="SHOP_COUPON", merchant=owner, threshold_fen=1_000, off_fen=200)
+    code = await coupon(shop, off, person.buyer_id)
+    asked = cart(shop, person, 800, (sku, 1), coupons=(code,))
+    order_no = await lost_in_placing(shop, key, asked)
+    placed = await shop.checkout().place("test", key, asked)
+    assert isinstance(placed, Placement)
+    assert (placed.order_no, placed.refusal) == (order_no, None)
+    assert await coupon_state(shop, code) == "TAKEN"
+    await shop.cancel(order_no)
+
+
+async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
+    sku = await shop.sku()
+    order_no = await in_review(shop, sku)
+    await shop.stock.deduct(StockOf(order_no=order_no))
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_cancel_after_a_lost_try_that_had_split_closes_the_sub_orders(shop: Shop) -> None:
+    """One refund, and the goods are back."""
+    sku = await shop.sku()
+    order_no = await in_review(shop, sku)
+    await shop.stock.deduct(StockOf(order_no=order_no))
+    splitting = SplitActivities(shop.book, PostgresPhysical(shop.engine))
+    assert (await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))).sub_orders
+    assert (await shop.cancel(order_no)).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_an_order_that_a_lost_try_has_closed_is_not_split(shop: Shop) -> None:
+    """The approval comes after the lost cancel: goods and money go back all the same."""
+    sku = await shop.sku()
+    order_no = await in_review(shop, sku)
+    await shop.book.close_order(CloseOrder(order_no=order_no, reason=CloseReason.CANCELLED_BY_BUYER, at=NOW))
+    await approve(shop, order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    again = await shop.book.record_split(RecordSplit(order_no=order_no, plan=[], at=NOW))
+    assert again.closed is CloseReason.CANCELLED_BY_BUYER
