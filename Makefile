@@ -37,10 +37,12 @@ soak: ORDERS = 2000
 soak: $(STAMP) ## a long simulation: ORDERS=2000
 	@exec $(BIN)/python -m simulation.chaos --orders $(ORDERS) $(if $(SEED),--seed $(SEED))
 
+# First orders under fire, who want the machine for themselves; then the others, in two processes.
 test: $(STAMP) ## all tests but the slow ones
-	@exec $(BIN)/pytest
+	@$(BIN)/pytest tests/simulation/test_chaos.py
+	@exec $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/simulation/test_chaos.py
 
-slow: $(STAMP) ## the tests that take minutes each: orders under fire, every part of the benchmark
+slow: $(STAMP) ## the tests that take minutes each: every part of the benchmark
 	@exec $(BIN)/pytest -m slow
 
 check: $(STAMP) ## lint, format, strict types, who may import whom

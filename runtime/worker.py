@@ -10,8 +10,13 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import (
+    Interceptor,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkflowRunner,
+)
 
 from gateway.after_sales import AfterSales
 from providers.notifier import HttpNotifier
@@ -33,13 +38,11 @@ from workflows.sub_order import SubOrder
 
 WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment, StockAudit]
 
+# The sandbox watches for what a replay could not repeat, at a fifth of a worker's CPU. The tests and the replay of the
+# histories run in it; here nothing is left for it to find.
+NO_SANDBOX = UnsandboxedWorkflowRunner()
+
 log = logging.getLogger("worker")
-
-
-def runner() -> SandboxedWorkflowRunner:
-    """The sandbox, with our own pure packages passed through: loading them for each run costs most of its CPU."""
-    passed = ("domain", "activities", "workflows")
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -60,7 +63,11 @@ def _telemetry(settings: Settings) -> Runtime | None:
 
 
 async def run_worker(
-    settings: Settings, client: Client, stopping: asyncio.Event, interceptors: Sequence[Interceptor] = ()
+    settings: Settings,
+    client: Client,
+    stopping: asyncio.Event,
+    interceptors: Sequence[Interceptor] = (),
+    runner: WorkflowRunner = NO_SANDBOX,
 ) -> None:
     """Work until told to stop; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
@@ -74,7 +81,7 @@ async def run_worker(
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
             activities=acts,
-            workflow_runner=runner(),
+            workflow_runner=runner,
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),

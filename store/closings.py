@@ -92,6 +92,14 @@ async def take_back(
 ) -> PayBack:
     """Write what goes back of sub-orders that have not shipped; what has nothing left is closed."""
     refund_no = await write_refund(db, order, subs, taken, cause)
+    await close_emptied(db, order, subs, taken, cause)
+    return pay_back(order, subs, taken, cause, refund_no)
+
+
+async def close_emptied(
+    db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], taken: TakenBack, cause: Cause
+) -> None:
+    """What has not shipped and has nothing left is closed; the merchant of what has less left is told."""
     by_idx = {row.idx: row for row in subs}
     for back in taken.subs:
         if back.emptied:
@@ -100,7 +108,6 @@ async def take_back(
             await _tell_reduced(db, by_idx[back.idx], back, taken, cause)
     if any(back.emptied for back in taken.subs):
         await refold(db, order.order_no, cause.at)
-    return pay_back(order, subs, taken, cause, refund_no)
 
 
 def emptied(subs: Sequence[SubOrderRow], taken: TakenBack) -> list[str]:

@@ -8,7 +8,7 @@ from domain.pieces import by_line
 from domain.refunds import MoreThanIsLeft
 from domain.status import Action, Actor, Refused, Status, refusal
 from domain.take_back import GiftDue, TakenBack
-from store.closings import emptied, pieces_key, take_back
+from store.closings import close_emptied, emptied, pieces_key, take_back
 from store.keys import once
 from store.parts import standing
 from store.piece_refunds import Cause, pay_back, write_refund
@@ -65,6 +65,7 @@ async def _decide(db: AsyncConnection, request: DecideRefund, key: str) -> Refun
         owed = await take_back(db, order, subs, taken, cause)
     else:
         refund_no = await write_refund(db, order, subs, taken, cause)
+        await close_emptied(db, order, subs, taken, cause)  # a gift that has not shipped yet goes with its goods
         detail = f"{request.reason}: {taken.amount_fen} fen back"
         await note_on(db, sub, request.at, Actor.PLATFORM, "DECIDE_REFUND", detail)
         owed = pay_back(order, subs, taken, cause, refund_no, request.sellable)

@@ -35,6 +35,7 @@ from store.risk import PostgresRisk
 from store.sold_out import PostgresStockGate
 from store.stock import PostgresStock
 from store.views import PostgresViews
+from tests.sandbox import sandbox
 from workflows import search
 
 _people = count(1)
@@ -253,7 +254,7 @@ class Shop:
 async def working(settings: Settings, client: Client) -> AsyncIterator[asyncio.Task[None]]:
     """A worker with its relays, in this process."""
     stopping = asyncio.Event()
-    task = asyncio.create_task(run_worker(settings, client, stopping))
+    task = asyncio.create_task(run_worker(settings, client, stopping, runner=sandbox()))
     try:
         yield task
     finally:

@@ -39,7 +39,7 @@ class Sizes:
     variants: Sequence[str] = tuple(VARIANTS)
 
 
-QUICK = Sizes(rounds=1, orders=4, at_once=4, placements=2, variants=(DEFAULT, "unsandboxed"))
+QUICK = Sizes(rounds=1, orders=4, at_once=4, placements=2, variants=(DEFAULT, "sandboxed"))
 
 
 @dataclass

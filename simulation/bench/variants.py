@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import runtime.worker
 
@@ -20,13 +21,16 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+_SANDBOX = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "workflows")
+)
 _AUTOSCALING = PollerBehaviorAutoscaling()
 
 VARIANTS = {
     variant.name: variant
     for variant in (
         Variant("default", "as the product runs it"),
-        Variant("unsandboxed", "no sandbox for workflows", {"workflow_runner": UnsandboxedWorkflowRunner()}),
+        Variant("sandboxed", "workflows in the sandbox, as in the tests", {"workflow_runner": _SANDBOX}),
         Variant("no-cache", "no workflow cache: every task replays its run", {"max_cached_workflows": 0}),
         Variant("cache-20", "a cache of 20 runs, fewer than are open", {"max_cached_workflows": 20}),
         Variant(

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime import logs, worker
 from runtime.settings import Settings, load
@@ -23,9 +22,7 @@ def floor_worker(client: Client, settings: Settings) -> Worker:
         task_queue=settings.task_queue,
         workflows=[floor.FloorOrder, floor.FloorPart],
         activities=[floor.nothing],
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules("simulation")
-        ),
+        workflow_runner=worker.NO_SANDBOX,
         max_cached_workflows=settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),

@@ -24,11 +24,12 @@ from domain.after_sale import ENDINGS, CaseAction
 from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Actor, CloseReason, Status
-from runtime.worker import WORKFLOWS, runner
+from runtime.worker import WORKFLOWS
 from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
+from tests.sandbox import sandbox
 
 ALL = recorded()
 ORDERS = [one for one in ALL if one.workflow == "Order"]
@@ -42,7 +43,7 @@ assert (
 
 
 def replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=runner())
+    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=sandbox())
 
 
 def test_there_are_histories() -> None:

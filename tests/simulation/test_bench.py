@@ -100,7 +100,7 @@ PARTS: dict[str, Part] = {
     "growth": lambda show: growth_page.run(
         growth.Sizes(1, (1,), orders=2, at_once=2, lines=(2,), parts=(2,), samples=1, open_orders=(2, 4)), show
     ),
-    "tried": lambda show: tried.run(tried.Sizes(1, 2, 2, placements=1, variants=("default", "unsandboxed")), show),
+    "tried": lambda show: tried.run(tried.Sizes(1, 2, 2, placements=1, variants=("default", "sandboxed")), show),
 }
 
 

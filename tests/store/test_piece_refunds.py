@@ -226,6 +226,17 @@ async def test_a_gift_that_has_not_shipped_goes_with_what_it_was_given_for(ledge
     await refunds.add_up()
 
 
+async def test_a_gift_that_still_lies_there_goes_with_goods_that_come_back_from_the_buyer(
+    ledgers: Ledgers, refunds: Refunds
+) -> None:
+    """Its sub-order is closed in the books, as the story tells its run."""
+    _, (sub, gifts) = await ledgers.split(line(1, "m1"), gift(2, "m2", [1]))
+    await ledgers.ship(sub)
+    decided = await refunds.decide(sub, {1: 1})
+    assert decided.closed == [gifts]
+    assert await ledgers.sub_status(gifts) is Status.CLOSED
+
+
 async def test_a_gift_that_can_not_come_back_is_taken_off_and_said_so_first(ledgers: Ledgers, refunds: Refunds) -> None:
     """It has shipped by itself. Its value goes off this refund, and what was too much for it off the next."""
     _, (sub, gifts) = await ledgers.split(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import text
 
 from domain.status import CloseReason, Status
 from tests.shop import Shop, until
@@ -103,6 +104,25 @@ async def test_a_message_that_comes_while_a_refund_hangs_is_still_answered(shop:
     await shop.run(order_no).signal("try_again")
     assert (await again).status is Status.CLOSED
     assert (await shop.ended(order_no)).status is Status.CLOSED
+
+
+async def test_an_order_that_is_received_meanwhile_does_not_end_under_a_cancel_that_it_has_accepted(shop: Shop) -> None:
+    """The books hold the cancel up; the clock receives the parcel; then the cancel has its answer."""
+    order_no = await shop.place([await shop.sku()], receipt_window_s=1)
+    await shop.pay(order_no)
+    (part,) = await shop.split(order_no)
+    async with shop.engine.connect() as db:
+        key = {"key": f"{order_no}/cancel"}
+        await db.execute(text("INSERT INTO order_operations (key) VALUES (:key)"), key)  # and does not commit
+        cancelling = asyncio.create_task(shop.cancel(order_no))
+        await shop.ship(part)
+        await shop.deliver(part)
+        await shop.when_status(order_no, Status.COMPLETED)
+        await asyncio.sleep(0.5)
+        await db.rollback()
+    refused = (await cancelling).refused
+    assert refused is not None and "shipped" in refused.reason
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
 
 
 async def test_stray_money_that_can_not_go_back_raises_an_alarm_also_for_an_unknown_order(shop: Shop) -> None:
