@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.orders import LinesToSplit, OrderBook, RecordSplit, SplitDone, SplitOrder
 from activities.stock import Allocation, PhysicalLedger
 from domain.order import SubOrderPlan
-from domain.plan import cut, plan, replan
+from domain.plan import check_units, cut, plan, replan
 from domain.product import DeliveryMode
 from domain.split_model import BACKORDER, Warehouse
 
@@ -26,6 +26,7 @@ class SplitActivities:
 
         def planned(shelves: Sequence[Warehouse]) -> tuple[SplitDone, list[Allocation]]:
             plans = [_stocked(part, shelves) for part in _plan(request, order, shelves)]
+            check_units(plans)  # here, where a rule that was added may be wrong and nothing is set aside yet
             return SplitDone(sub_orders=plans), [goods for part in plans for goods in _set_aside(part)]
 
         merchants = {line.sku: line.merchant for line in order.lines}

@@ -67,6 +67,23 @@ def replan(
     return [part.model_copy(update={"shipping_fen": s}) for part, s in zip(carried, shares, strict=True)]
 
 
+def check_units(plans: Sequence[SubOrderPlan]) -> None:
+    """Raises ValueError when a unit of a line is in two sub-orders, or one before the last is in none."""
+    ranges = sorted(
+        (line.line_no, line.first_unit, line.last_unit, plan.index) for plan in plans for line in plan.lines
+    )
+    upto = {line_no: (0, 0) for line_no, *_ in ranges}  # the last unit so far, and whose it is
+    for line_no, first, last, index in ranges:
+        before, whose = upto[line_no]
+        if first <= before:
+            raise ValueError(
+                f"unit {first} of line {line_no} is in the sub-orders {whose} and {index}: it can ship in one only"
+            )
+        if first > before + 1:
+            raise ValueError(f"unit {before + 1} of line {line_no} is in no sub-order: put it into one")
+        upto[line_no] = (last, index)
+
+
 def _on_the_shelf(part: SubOrderPlan, shelf: dict[str, int] | None) -> SubOrderPlan:
     if shelf is None:
         return part

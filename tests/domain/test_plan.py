@@ -10,7 +10,7 @@ from domain.cart import Terms
 from domain.order import OrderLine, SubOrderPlan
 from domain.order_number import candidate, parse
 from domain.parcels import TooManyParcels
-from domain.plan import cut, plan, replan
+from domain.plan import check_units, cut, plan, replan
 from domain.split_model import BACKORDER, MAX_SUB_ORDERS, Warehouse
 
 ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)
@@ -107,6 +107,36 @@ def test_ninety_nine_sub_orders_have_numbers_and_a_hundredth_has_none() -> None:
     assert len({part.sub_order_no for part in split(ORDER_NO, lines)}) == MAX_SUB_ORDERS
     with pytest.raises(TooManyParcels):
         split(ORDER_NO, [*lines, line(100, merchant="m100")])
+
+
+@given(orders)
+def test_what_we_split_has_each_unit_once(lines: list[OrderLine]) -> None:
+    check_units(split(ORDER_NO, lines))
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ([(1, 2), (2, 3)], "unit 2 of line 1 is in the sub-orders 1 and 2: it can ship in one only"),
+        ([(1, 3), (1, 1)], "unit 1 of line 1 is in the sub-orders 2 and 1: it can ship in one only"),
+        ([(1, 1), (3, 3)], "unit 2 of line 1 is in no sub-order: put it into one"),
+        ([(2, 3)], "unit 1 of line 1 is in no sub-order: put it into one"),
+    ],
+)
+def test_a_rule_that_ships_a_unit_twice_or_never_is_refused_by_name(units: list[tuple[int, int]], said: str) -> None:
+    """A platform's own rule may be wrong; nothing is set aside for it."""
+    (whole,) = split(ORDER_NO, [line(1, quantity=3)])
+    plans = [
+        whole.model_copy(
+            update={
+                "index": index,
+                "lines": [whole.lines[0].model_copy(update={"first_unit": first, "last_unit": last})],
+            }
+        )
+        for index, (first, last) in enumerate(units, start=1)
+    ]
+    with pytest.raises(ValueError, match=said):
+        check_units(plans)
 
 
 @given(orders, st.integers(0, 5_000), st.data())

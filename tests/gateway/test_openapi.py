@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
+import schemathesis.specs.openapi.schemas  # here: in the thread that needs it, it may meet a bug of CPython 3.11's ast
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from schemathesis import GenerationMode

@@ -22,6 +22,7 @@ from runtime.embedded import Postgres
 from store.engine import engine_for
 from tests.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
 from tests.shop import Person, Shop, T, until
+from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import suspicious
 
@@ -94,10 +95,11 @@ class Order:
     def planned(self) -> bool:
         return (self.kills / f"{self.person.buyer_id % 1_000_000:06d}@{self.point}").exists()
 
-    async def placed(self, sku: str, person: Person | None = None, **terms: Any) -> str:
+    async def placed(self, sku: str, person: Person | None = None, coupon: str = "", **terms: Any) -> str:
         self.person = person or self.person
         self.plan()
-        cart = self.shop.cart([sku], self.person, expected_fen=1000)
+        cart = self.shop.cart([sku], self.person, expected_fen=1000 - (OFF_FEN if coupon else 0))
+        cart = cart.model_copy(update={"coupons": [coupon] if coupon else []})
         checkout = self.shop.checkout(wait_s=3.0, **terms)
         key = f"kill-{self.person.buyer_id}"
         answer = await insist(lambda: checkout.place("test", key, cart))
@@ -108,12 +110,39 @@ class Order:
 
 
 async def completed(order: Order) -> None:
-    shop, sku = order.shop, await order.shop.sku()
-    order_no = await order.placed(sku)
+    sku = await order.shop.sku()
+    await until_received(order, await order.placed(sku), sku)
+
+
+async def with_a_coupon_from_our_shelf(order: Order) -> None:
+    sku, code = await shelved(order)
+    await until_received(order, await order.placed(sku, coupon=code), sku)
+    assert await coupon_state(order.shop, code) == "REDEEMED"
+    assert await shelf(order.shop, sku) == {"w1": (9, 0, 1)}
+
+
+async def with_a_coupon_cancelled(order: Order) -> None:
+    sku, code = await shelved(order)
+    await cancel_once_split(order, await order.placed(sku, coupon=code), sku)
+    assert await coupon_state(order.shop, code) == "AVAILABLE"
+    assert await shelf(order.shop, sku) == {"w1": (10, 0, 0)}
+
+
+async def shelved(order: Order) -> tuple[str, str]:
+    """Goods that lie in a warehouse of our ledger, and a coupon for them."""
+    shop, owner = order.shop, merchant()
+    sku = await shop.sku(merchant=owner)
+    await shelve(shop, owner, "w1", **{sku: 10})
+    off = await promote(shop, level="SHOP_COUPON", merchant=owner, threshold_fen=1_000, off_fen=OFF_FEN)
+    return sku, await coupon(shop, off, order.person.buyer_id)
+
+
+async def until_received(order: Order, order_no: str, sku: str) -> None:
+    shop = order.shop
     await shop.pay(order_no)
     view = await shop.when(order_no, lambda view: bool(view.sub_orders), 120)
-    number = view.sub_orders[0].sub_order_no
-    await until(lambda: handed(shop, number), lambda times: times == 1, 120)
+    number, owner = view.sub_orders[0].sub_order_no, view.sub_orders[0].merchant
+    await until(lambda: handed(shop, owner, number), lambda times: times == 1, 120)
     for act in (shop.ship, shop.deliver, shop.confirm):
         answer = await insist(lambda act=act: act(number))  # type: ignore[misc]
         assert answer.refused is None or act is not shop.confirm, answer
@@ -121,11 +150,11 @@ async def completed(order: Order) -> None:
     await no_stray(shop, order_no)
     await books_balance(shop, order_no)
     assert await shop.level(sku) == {"sellable_total": 10, "available": 9, "reserved": 0, "deducted": 1}
-    assert await handed(shop, number) == 1
+    assert await handed(shop, owner, number) == 1
 
 
-async def handed(shop: Shop, number: str) -> int:
-    parcels = (await shop.http.get("/merchants/m1/hand-overs")).json()
+async def handed(shop: Shop, owner: str, number: str) -> int:
+    parcels = (await shop.http.get(f"/merchants/{owner}/hand-overs")).json()
     return sum(parcel["sub_order_no"] == number for parcel in parcels)
 
 
@@ -136,8 +165,12 @@ async def unpaid(order: Order) -> None:
 
 
 async def cancelled(order: Order) -> None:
-    shop, sku = order.shop, await order.shop.sku()
-    order_no = await order.placed(sku)
+    sku = await order.shop.sku()
+    await cancel_once_split(order, await order.placed(sku), sku)
+
+
+async def cancel_once_split(order: Order, order_no: str, sku: str) -> None:
+    shop = order.shop
     await shop.pay(order_no)
     await shop.when(order_no, lambda view: bool(view.sub_orders), 120)
     await insist(lambda: shop.cancel(order_no))
@@ -179,6 +212,8 @@ AFTER = {
     ),
     unpaid: ("close_payment", "release_stock", "close_order"),
     cancelled: ("close_sub_orders", "restock", "refund"),
+    with_a_coupon_from_our_shelf: ("take_coupons", "redeem_coupons", "ship_goods"),
+    with_a_coupon_cancelled: ("give_back_coupons", "put_back_goods"),
     reviewed: ("record_attention", "record_risk_decision"),
     stray: ("take_stray_payment",),
 }
@@ -189,6 +224,7 @@ POINTS = [(life, point) for life, points in AFTER.items() for point in points] +
     (completed, "hand_over@before"),
     (cancelled, "refund@before"),
 ]
+OFF_FEN = 200
 MOST_S = 240  # an order that is stuck says which it is
 GROUPS = 5  # each with a worker of its own: a kill sets back only the orders of its group
 
