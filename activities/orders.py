@@ -144,9 +144,11 @@ class PiecesClosed(Message):
 
 class OrderClosing(Message):
     """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, and closes by
-    its sub-orders: whichever of the two the database saw first holds."""
+    its sub-orders: whichever of the two the database saw first holds. Only one that was `paid` can have come as far
+    as its split."""
 
     split: bool = False
+    paid: bool = False
     owed: list[PayBack] = []  # noqa: RUF012  pydantic copies it
 
 

@@ -324,7 +324,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
     of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
     rest = await _pay_back_the_rest(db, order, request)
-    return OrderClosing(owed=[owed for owed in (of_lines, rest) if owed is not None])
+    paid = order.payment == PaymentFact.PAID
+    return OrderClosing(paid=paid, owed=[owed for owed in (of_lines, rest) if owed is not None])
 
 
 async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> PayBack | None:

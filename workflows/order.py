@@ -197,6 +197,8 @@ class Order:
         if closing.split:
             await self._fulfilment.split()
             return None
+        if closing.paid:
+            await self._fulfilment.undo_split()
         await self._placing.undo(closed=True)
         self._ended = ended  # the parties are told now; the refund may take its time
         self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)

@@ -3,19 +3,31 @@ The next try of the task may hear another message first, and take another way.""
 
 import uuid
 
-from activities.orders import CloseOrder, RecordSplit, SplitOrder
+import pytest
+
+from activities.orders import CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
 from domain.order import Placement
 from domain.status import CloseReason, Status
+from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
 from tests.audits import approve, lost_in_placing
 from tests.shop import Person, Shop
 from tests.store.books import NOW
-from tests.trade import coupon, coupon_state, merchant, promote
+from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart
+
+
+class WorkerDied(BaseException):
+    """Where a process would be gone."""
+
+
+class DiesBeforeTheRecord(PostgresOrderBook):
+    async def record_split(self, request: RecordSplit) -> SplitDone:
+        raise WorkerDied
 
 
 async def in_review(shop: Shop, sku: str) -> str:
@@ -58,6 +70,22 @@ async def test_a_cancel_after_a_lost_try_that_had_split_closes_the_sub_orders(sh
     assert (await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))).sub_orders
     assert (await shop.cancel(order_no)).refused is None
     await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_cancel_after_a_lost_try_that_had_set_goods_aside_puts_them_back(shop: Shop) -> None:
+    """The worker died between the two ledgers of the split: the warehouse's has it, the order book has not."""
+    owner = merchant()
+    sku = await shop.sku(merchant=owner)
+    await shelve(shop, owner, "shelf", **{sku: 5})
+    order_no = await in_review(shop, sku)
+    await shop.stock.deduct(StockOf(order_no=order_no))
+    splitting = SplitActivities(DiesBeforeTheRecord(shop.engine), PostgresPhysical(shop.engine))
+    with pytest.raises(WorkerDied):
+        await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))
+    assert await shelf(shop, sku) == {"shelf": (4, 1, 0)}
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    assert await shelf(shop, sku) == {"shelf": (5, 0, 0)}
 
 
 async def test_an_order_that_a_lost_try_has_closed_is_not_split(shop: Shop) -> None:
