@@ -177,7 +177,7 @@ async def file_capture(db: AsyncConnection, notification_id: str, capture: Captu
 
 
 def _taken(placement: Placement) -> bool:
-    """A refusal leaves the key to `record_refusal`, which comes when everything has been given back."""
+    """A refusal leaves the key to `record_refusal`."""
     return placement.refusal is None
 
 

@@ -1,24 +1,34 @@
 """A worker dies in the middle of a workflow task: its local activities have had their effect, and nobody remembers.
 The next try of the task may hear another message first, and take another way."""
 
+import asyncio
 import uuid
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from activities.orders import CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
-from domain.order import Placement
+from domain.order import OrderLine, Placement
+from domain.product import Product
 from domain.status import CloseReason, Status
 from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
 from tests.audits import approve, lost_in_placing
-from tests.shop import Person, Shop
-from tests.store.books import NOW
+from tests.shop import Person, Shop, until
+from tests.store.books import NOW, Ledgers, line
 from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart
+
+SOMEBODY_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+def of_sku(sku: str) -> OrderLine:
+    return line().model_copy(update={"sku": sku, "title": sku})
 
 
 class WorkerDied(BaseException):
@@ -51,6 +61,29 @@ async def test_a_coupon_that_a_lost_try_took_for_this_order_is_no_reason_to_refu
     assert (placed.order_no, placed.refusal) == (order_no, None)
     assert await coupon_state(shop, code) == "TAKEN"
     await shop.cancel(order_no)
+
+
+async def test_a_refusal_after_a_lost_try_that_had_placed_the_order_lets_it_stand(shop: Shop) -> None:
+    """This try looked the order up first; then the price went up. It can be paid, and its goods are there."""
+    person, key, sku = Person(), uuid.uuid4().hex, await shop.sku()
+    asked = shop.cart([sku], person, expected_fen=1_000)
+    async with shop.engine.begin() as between:
+        await between.execute(text("LOCK TABLE risk_settings"))  # the screening of this try waits
+        answering = asyncio.create_task(shop.checkout().place("test", key, asked))
+        await until(lambda: shop.sql(SOMEBODY_WAITS), bool)
+        order_no = await lost_in_placing(shop, key, asked)
+        await shop.book.record_order(
+            Ledgers(shop.engine).record(order_no, [of_sku(sku)], person.buyer_id, at=datetime.now(UTC))
+        )
+        await shop.catalog.put(Product(sku=sku, merchant="m1", title="dearer by now", price_fen=1_200))
+    placed = await answering
+    assert isinstance(placed, Placement)
+    assert (placed.order_no, placed.refusal) == (order_no, None)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    assert (await shop.level(sku))["available"] == 9
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
 
 
 async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
