@@ -220,11 +220,18 @@ class RecordShipped(Message):
     at: Utc
 
 
+class LineCodes(Message):
+    """What was given for an order line of virtual goods."""
+
+    line_no: int
+    codes: list[str]
+
+
 class RecordGranted(Message):
-    """Key: the sub-order, step `grant`. Virtual goods: what the buyer was given instead of a parcel."""
+    """Key: the sub-order, step `grant`. Virtual goods: what the merchant gave instead of a parcel."""
 
     sub_order_no: str
-    codes: list[str]
+    lines: list[LineCodes]
 
 
 class RecordDelivered(Message):

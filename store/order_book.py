@@ -71,7 +71,7 @@ class PostgresOrderBook(Parcels):
 
     async def order_facts(self, request: OrderOf) -> OrderFacts:
         number = int(request.order_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             placement = await kept(db, order_operations, f"{request.order_no}/place", Placement)
             if placement is None or placement.refusal is not None:
                 return OrderFacts(placement=placement)
@@ -114,7 +114,7 @@ class PostgresOrderBook(Parcels):
         return Noted(changed=filed > 0)
 
     async def lines_to_split(self, order_no: str) -> LinesToSplit:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return await lines_to_split(db, int(order_no))
 
     async def record_split(self, request: RecordSplit) -> SplitDone:

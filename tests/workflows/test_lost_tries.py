@@ -19,12 +19,10 @@ from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
 from tests.audits import approve, lost_in_placing
 from tests.shop import Person, Shop, until
-from tests.store.books import NOW, Ledgers, line
+from tests.store.books import NOW, SOMEBODY_WAITS, Ledgers, line
 from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart
-
-SOMEBODY_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def of_sku(sku: str) -> OrderLine:
