@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from activities.orders import CloseOrder, RecordSplit, SplitDone, SplitOrder
+from activities.orders import AcceptPayment, CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
 from domain.order import OrderLine, Placement
+from domain.payment import Capture, ProviderPayment
+from domain.precedence import CaptureOutcome
 from domain.product import Product
 from domain.status import CloseReason, Status
 from store.order_book import PostgresOrderBook
@@ -21,6 +23,7 @@ from tests.audits import approve, lost_in_placing
 from tests.shop import Person, Shop, until
 from tests.store.books import NOW, SOMEBODY_WAITS, Ledgers, line
 from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
+from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart
 
@@ -82,6 +85,38 @@ async def test_a_refusal_after_a_lost_try_that_had_placed_the_order_lets_it_stan
     assert (await shop.level(sku))["available"] == 9
     await shop.cancel(order_no)
     await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_an_order_that_a_lost_try_has_paid_by_another_capture_is_paid(shop: Shop) -> None:
+    """Paid twice: the lost try took the first capture, this one hears of the second and, while the order book decides,
+    of the first."""
+    order_no = await shop.place([await shop.sku()], **FAR)
+    await shop.bad_days(notify_delay_s=4)
+    await shop.pay(order_no, times=2)
+    await shop.bad_days()
+    first, second = ProviderPayment.model_validate_json((await shop.http.get(f"/payments/{order_no}")).text).captures
+    taken = AcceptPayment(order_no=order_no, capture=first)
+    assert (await shop.book.accept_payment(taken)).outcome is CaptureOutcome.ACCEPTED
+
+    async def told(capture: Capture) -> CaptureOutcome:
+        outcome: CaptureOutcome = await shop.run(order_no).execute_update(
+            "receive_payment", capture, result_type=CaptureOutcome
+        )
+        return outcome
+
+    async with shop.engine.begin() as between:
+        await between.execute(text("SELECT 1 FROM orders WHERE order_no = :no FOR UPDATE"), {"no": int(order_no)})
+        of_second = asyncio.create_task(told(second))
+        await until(lambda: shop.sql(SOMEBODY_WAITS), bool)
+        of_first = asyncio.create_task(told(first))
+        # The run hears of it while it waits: as soon as its task tells the server that it takes longer.
+        await asyncio.wait({of_first}, timeout=0.9 * shop.settings.workflow_task_timeout_s)
+    assert (await of_first, await of_second) == (CaptureOutcome.DUPLICATE, CaptureOutcome.PAID_TWICE)
+    await no_stray(shop, order_no)
+    await shop.split(order_no)
+    await shop.cancel(order_no)
+    await shop.ended(order_no)
+    await books_balance(shop, order_no)
 
 
 async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
