@@ -4,7 +4,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.orders import RecordGranted, SubOrderFacts, SubOrderOf
+from activities.orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.cart import Address
 from domain.pieces import Pieces, by_line
@@ -41,9 +41,14 @@ class GrantGoods(Message):
 
 
 class Granted(Message):
-    """What the buyer gets instead of a parcel: a code for each piece. A secret of the buyer's: it is in no history."""
+    """What the buyer gets instead of a parcel: a code for each piece of each line. A secret of the buyer's: it is in
+    no history."""
 
-    codes: list[str]
+    lines: list[LineCodes]
+
+
+class TooFewCodes(ValueError):
+    """The merchant's answer has less than was asked for."""
 
 
 class MerchantSystem(Protocol):
@@ -57,7 +62,8 @@ class MerchantSystem(Protocol):
         ...
 
     async def grant(self, goods: GrantGoods) -> Granted:
-        """Deliver virtual goods. Key: `sub_order_no`; a repeat returns the same codes. Faults as above."""
+        """Deliver virtual goods. Key: `sub_order_no`; a repeat returns the same codes, also when it asks for fewer
+        pieces. Faults as above."""
         ...
 
 
@@ -69,7 +75,8 @@ class ParcelBook(Protocol):
         ...
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
-        """Keep the codes for the buyer, and note that the goods are delivered. Key: the sub-order."""
+        """Keep a code for each piece that is left, and note that the goods are delivered. The codes of pieces that
+        were cancelled while the merchant was asked are not the buyer's: the merchant is told. Key: the sub-order."""
         ...
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
@@ -93,13 +100,23 @@ class MerchantActivities:
 
     @activity.defn
     async def grant_goods(self, request: GrantGoods) -> SubOrderFacts:
-        """Key: the sub-order. Goods that are closed meanwhile are not granted any more."""
+        """Key: the sub-order. Goods that are closed before are not granted any more. Raises TooFewCodes."""
         facts = await self._book.sub_order_facts(SubOrderOf(sub_order_no=request.sub_order_no))
         if facts.close_reason is not None:
             return facts
         still = {"lines": _still(request.lines, facts.left)}
-        granted = await self._merchants.grant(request.model_copy(update=still))
-        return await self._book.granted(RecordGranted(sub_order_no=request.sub_order_no, codes=granted.codes))
+        asked = request.model_copy(update=still)
+        granted = await self._merchants.grant(asked)
+        _check_codes(asked, granted)
+        return await self._book.granted(RecordGranted(sub_order_no=request.sub_order_no, lines=granted.lines))
+
+
+def _check_codes(asked: GrantGoods, granted: Granted) -> None:
+    codes = {line.line_no: len(line.codes) for line in granted.lines}
+    for line in asked.lines:
+        if codes.get(line.line_no, 0) < line.quantity:
+            got = codes.get(line.line_no, 0)
+            raise TooFewCodes(f"{asked.merchant} gave {got} codes for {line.quantity} pieces of line {line.line_no}")
 
 
 def _still(lines: list[HandOverLine], left: list[Pieces]) -> list[HandOverLine]:

@@ -144,9 +144,11 @@ class PiecesClosed(Message):
 
 class OrderClosing(Message):
     """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, and closes by
-    its sub-orders: whichever of the two the database saw first holds."""
+    its sub-orders: whichever of the two the database saw first holds. Only one that was `paid` can have come as far
+    as its split."""
 
     split: bool = False
+    paid: bool = False
     owed: list[PayBack] = []  # noqa: RUF012  pydantic copies it
 
 
@@ -218,11 +220,18 @@ class RecordShipped(Message):
     at: Utc
 
 
+class LineCodes(Message):
+    """What was given for an order line of virtual goods."""
+
+    line_no: int
+    codes: list[str]
+
+
 class RecordGranted(Message):
-    """Key: the sub-order, step `grant`. Virtual goods: what the buyer was given instead of a parcel."""
+    """Key: the sub-order, step `grant`. Virtual goods: what the merchant gave instead of a parcel."""
 
     sub_order_no: str
-    codes: list[str]
+    lines: list[LineCodes]
 
 
 class RecordDelivered(Message):

@@ -175,6 +175,11 @@ class PhysicalLedger(Protocol):
         A merchant without warehouses is not shown. Key: the order."""
         ...
 
+    async def release(self, request: StockOf) -> Moved:
+        """What is reserved for an order that is closed and was never split lies there for others. Key: the order.
+        Nothing to release is a success, and leaves a tombstone: a later `allocate` reserves nothing."""
+        ...
+
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
         """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
         once they are taken; until then ask again. After its `put_back` it takes nothing, for ever."""
@@ -218,6 +223,10 @@ class StockActivities:
 class GoodsActivities:
     def __init__(self, physical: PhysicalLedger) -> None:
         self._physical = physical
+
+    @activity.defn
+    async def release_goods(self, request: StockOf) -> Moved:
+        return await self._physical.release(request)
 
     @activity.defn
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:

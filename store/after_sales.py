@@ -27,6 +27,7 @@ from domain.after_sale_inspection import why_not_so
 from domain.after_sale_request import why_not
 from domain.status import Actor
 from store.case_rows import CaseRow, askable, case_row, facts_of_case, goods_to_come, start_of
+from store.engine import looking
 from store.keys import kept, once
 from store.notes import NOTICE, note, tell
 from store.parts import terms_of
@@ -50,10 +51,11 @@ class PostgresAfterSales:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     async def minted(self, caller: str, key: str, body_sha256: str) -> str | None:
         """The case under a caller's key, if there is one. Raises KeyReused for another body."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return await _minted(db, caller, key, body_sha256)
 
     async def mint(self, caller: str, key: str, body_sha256: str, sub_order_no: str) -> str:
@@ -72,12 +74,12 @@ class PostgresAfterSales:
 
     async def would_refuse(self, sub_order_no: str, ask: AskAfterSale, at: datetime) -> CaseRefused | None:
         """What opening a case would be refused for, as it stands now. Reads only."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return why_not(ask, await askable(db, sub_order_no), at)
 
     async def start_of(self, case_no: str) -> StartAfterSale | None:
         """The start input of a case's run; None when there is no such case."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = await case_row(db, case_no)
             return await start_of(db, row) if row is not None else None
 
@@ -85,18 +87,18 @@ class PostgresAfterSales:
         """Of the cases that should have moved on so long ago, the longest waiting: their runs may be gone."""
         late = func.coalesce(after_sales.c.due_at, after_sales.c.since) < func.now() - by
         of_late = select(after_sales.c.case_no).where(after_sales.c.ended_at.is_(None), late)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             numbers = (await db.scalars(of_late.order_by(after_sales.c.since).limit(most))).all()
             rows = [await case_row(db, case_no) for case_no in numbers]
             return [await start_of(db, row) for row in rows if row is not None]
 
     async def answered(self, case_no: str, key: str) -> CaseAnswer | None:
         """What an act under this key was answered."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return await kept(db, order_operations, _act_key(case_no, key), CaseAnswer)
 
     async def look_up_case(self, request: CaseOf) -> CaseAnswer:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = await case_row(db, request.case_no)
             return CaseAnswer(facts=await facts_of_case(db, row) if row is not None else None)
 

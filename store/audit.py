@@ -13,6 +13,7 @@ from domain.audit import Finding, HeldOrder
 from domain.cart import Address, Cart, CartLine, StartOrder, Terms
 from domain.status import Actor, Status
 from store import audit_sql as sql
+from store.engine import looking
 from store.lines import read_lines
 from store.notes import note
 from store.order_book import PostgresOrderBook
@@ -27,11 +28,12 @@ class PostgresAudit:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
         self._book = PostgresOrderBook(engine)
 
     async def find_held(self, request: FindHeld) -> HeldPage:
         after = int(request.after)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             numbers = list(await db.scalars(text(sql.HELD), {"after": after, "most": request.most}))
             stands = await _stands(db, numbers)
         old = [row for row in stands if row.since is None or row.since < request.older_than]
@@ -39,7 +41,7 @@ class PostgresAudit:
         return HeldPage(orders=[held for row in old if _counts(held := _held(row))], after=last)
 
     async def held(self, order_no: str) -> HeldOrder | None:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             (row,) = await _stands(db, [int(order_no)])
         held = _held(row)
         return held if _counts(held) else None
@@ -47,7 +49,7 @@ class PostgresAudit:
     async def start_input(self, order_no: str) -> StartOrder | None:
         number = int(order_no)
         wanted = select(orders, cast(orders.c.terms, Text).label("terms_json")).where(orders.c.order_no == number)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             order = (await db.execute(wanted)).one_or_none()
             if order is None:
                 return None
@@ -72,7 +74,7 @@ class PostgresAudit:
 
     async def compare_books(self, request: CompareBooks) -> BooksCompared:
         found: list[Finding] = []
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             for ledger, counters in (("sellable", sql.SELLABLE), ("physical", sql.PHYSICAL)):
                 differing = text(sql.DIFFERS.format(counters=counters))
                 rows = (await db.execute(differing, {"most": request.most + 1})).all()
@@ -80,7 +82,7 @@ class PostgresAudit:
         return BooksCompared(found=found[: request.most], more=max(0, len(found) - request.most))
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             marked = await db.execute(
                 select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == TOPIC)
             )

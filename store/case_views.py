@@ -7,6 +7,7 @@ from domain.after_sale import CaseKind, CaseStatus, Inspect
 from domain.pieces import by_line
 from domain.views import CaseGiftView, CaseLineView, CaseView
 from store.case_rows import CaseRow, case_lines, case_row
+from store.engine import looking
 from store.lines import read_lines
 
 _PLAIN = (
@@ -17,10 +18,10 @@ _PLAIN = (
 
 class PostgresCaseViews:
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._looking = looking(engine)
 
     async def case(self, case_no: str) -> CaseView | None:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = await case_row(db, case_no)
             return await _view(db, row) if row is not None else None
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.evidence import ChainEvidence, HistoryEvidence, Link, Verified, as_placed, chain_of, totals
 from domain.order import OrderLine
 from domain.verification import ChainCheck, Kept, Stored, history_evidence, line_evidence, order_problems, read_body
+from store.engine import looking
 from store.lines import read_lines
 from store.tables import evidence_tips, order_events, order_lines, orders, product_versions
 
@@ -23,14 +24,14 @@ class PostgresEvidence:
     """Reads only. All that one verification reads is of one instant, while orders go on."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._looking = looking(engine)
 
     async def verify(self, order_no: str, history: Mapping[int, str] | None = None) -> Verified | None:
         """Whether the order's evidence is what was written when it was placed; None when there is no such order.
 
         `history`: the digests in the workflow's history by line number, empty when it is gone."""
         number = int(order_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             body = await _body(db, number)
             stored = await _stored(db, number)
             if stored is None and body is None:

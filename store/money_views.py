@@ -6,18 +6,19 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.money import FundedDiscount, Leg, LineMoney, OrderMoney, Posting
+from store.engine import looking
 from store.lines import read_lines
 from store.tables import journal_legs, journal_postings, order_lines, orders, piece_refund_lines, piece_refunds
 
 
 class PostgresMoneyViews:
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._looking = looking(engine)
 
     async def of_order(self, order_no: str) -> OrderMoney | None:
         """None when there is no such order."""
         number = int(order_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             order = (await db.execute(select(orders).where(orders.c.order_no == number))).first()
             if order is None:
                 return None

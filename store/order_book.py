@@ -71,7 +71,7 @@ class PostgresOrderBook(Parcels):
 
     async def order_facts(self, request: OrderOf) -> OrderFacts:
         number = int(request.order_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             placement = await kept(db, order_operations, f"{request.order_no}/place", Placement)
             if placement is None or placement.refusal is not None:
                 return OrderFacts(placement=placement)
@@ -114,7 +114,7 @@ class PostgresOrderBook(Parcels):
         return Noted(changed=filed > 0)
 
     async def lines_to_split(self, order_no: str) -> LinesToSplit:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return await lines_to_split(db, int(order_no))
 
     async def record_split(self, request: RecordSplit) -> SplitDone:
@@ -177,7 +177,7 @@ async def file_capture(db: AsyncConnection, notification_id: str, capture: Captu
 
 
 def _taken(placement: Placement) -> bool:
-    """A refusal leaves the key to `record_refusal`, which comes when everything has been given back."""
+    """A refusal leaves the key to `record_refusal`."""
     return placement.refusal is None
 
 
@@ -324,7 +324,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
     of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
     rest = await _pay_back_the_rest(db, order, request)
-    return OrderClosing(owed=[owed for owed in (of_lines, rest) if owed is not None])
+    paid = order.payment == PaymentFact.PAID
+    return OrderClosing(paid=paid, owed=[owed for owed in (of_lines, rest) if owed is not None])
 
 
 async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> PayBack | None:

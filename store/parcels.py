@@ -21,8 +21,10 @@ from activities.orders import (
 )
 from domain.acts import Scan
 from domain.order_number import OrderNo
+from domain.pieces import by_line
 from domain.status import Action, Actor, Answer, CloseReason, Refused, Status, act, refusal, status_of
 from store.closings import cancel_key, close_pieces, close_sub_orders, pieces_key, sub_order_owes
+from store.engine import looking
 from store.keys import once
 from store.notes import NOTICE, tell
 from store.parts import what_is_left
@@ -44,6 +46,7 @@ class Parcels:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     async def standing(self, number: OrderNo) -> tuple[Status, CloseReason | None] | None:
         """Of an order, or a sub-order; None when there is none."""
@@ -52,25 +55,23 @@ class Parcels:
         if number.sub is not None:
             of_sub = (sub_orders.c.order_no == order_no) & (sub_orders.c.idx == number.sub)
             query = select(sub_orders.c.status, sub_orders.c.close_reason).where(of_sub)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = (await db.execute(query)).first()
         if row is None:
             return None
         return Status(row.status), CloseReason(row.close_reason) if row.close_reason else None
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = await sub_order(db, request.sub_order_no)
             return await _standing(db, row)
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.begin() as db:
-            await db.execute(
-                update(sub_orders)
-                .where(sub_orders.c.sub_order_no == request.sub_order_no, sub_orders.c.handed_over_at.is_(None))
-                .values(handed_over_at=func.now())
-            )
-            row = await sub_order(db, request.sub_order_no)
+            row = await lock_sub_order(db, request.sub_order_no)
+            if row.handed_over_at is None:
+                this = sub_orders.c.sub_order_no == request.sub_order_no
+                await db.execute(update(sub_orders).where(this).values(handed_over_at=func.now()))
             return await _standing(db, row)
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
@@ -206,18 +207,29 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
 
 
 async def _grant(db: AsyncConnection, row: SubOrderRow, request: RecordGranted) -> None:
-    """Granted is shipped and delivered in one; a sub-order that was closed meanwhile keeps its codes on record."""
+    """Granted is shipped and delivered in one. What was cancelled while the merchant was asked has gone back to the
+    buyer as money: its codes are not the buyer's."""
     at = await db.scalar(select(func.now()))
     assert at is not None
+    left, _ = await what_is_left(db, row)
+    pieces = by_line(left)
+    codes = [code for line in request.lines for code in line.codes[: pieces.get(line.line_no, 0)]]
+    over = {line.line_no: len(line.codes) - pieces.get(line.line_no, 0) for line in request.lines}
+    unused = {str(line_no): count for line_no, count in over.items() if count > 0}
     granted = act(facts_of(row), Action.SHIP, Actor.MERCHANT)
     if isinstance(granted, Refused):
         granted, times = facts_of(row), {}
     else:
         times = {"shipped_at": at, "delivered_at": at}
-    await change(db, row, granted, granted=request.codes, **times)
-    await note_on(db, row, at, Actor.MERCHANT, Action.SHIP, f"{len(request.codes)} codes granted")
-    body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "granted"}
-    await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
+    await change(db, row, granted, granted=codes, **times)
+    await note_on(db, row, at, Actor.MERCHANT, Action.SHIP, f"{len(codes)} codes granted")
+    about = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "merchant": row.merchant}
+    if codes:
+        await tell(db, NOTICE, f"shipped/{row.sub_order_no}", about | {"event": "granted"})
+    if unused:
+        # The last ones of each line: the merchant has the codes, and can give them to somebody else.
+        told = about | {"event": "codes_unused", "last_of_line": unused}
+        await tell(db, NOTICE, f"codes-unused/{row.sub_order_no}", told)
     await refold(db, row.order_no, at)
 
 

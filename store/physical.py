@@ -7,7 +7,17 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.stock import Allocation, Answer, GoodsOf, GoodsTaken, Moved, PutBackPieces, StockLine, TakeGoods
+from activities.stock import (
+    Allocation,
+    Answer,
+    GoodsOf,
+    GoodsTaken,
+    Moved,
+    PutBackPieces,
+    StockLine,
+    StockOf,
+    TakeGoods,
+)
 from domain.order_number import parse
 from domain.split_model import Warehouse
 from store.keys import kept, once
@@ -40,12 +50,19 @@ class PostgresPhysical:
     ) -> Answer:
         async def effect() -> Answer:
             given, allocations = plan(await _seen(db, skus))
-            await _reserve(db, [one for one in allocations if not await _was_put_back(db, one.sub_key)])
+            if not await _was_released(db, order_no):
+                await _reserve(db, [one for one in allocations if not await _was_put_back(db, one.sub_key)])
             return given
 
         async with self._engine.begin() as db:
             await _lock_order(db, order_no)
             return await once(db, physical_operations, f"{order_no}/allocate", answer, effect)
+
+    async def release(self, request: StockOf) -> Moved:
+        async with self._engine.begin() as db:
+            await _lock_order(db, request.order_no)
+            key = _release_key(request.order_no)
+            return await once(db, physical_operations, key, Moved, lambda: _release(db, request.order_no))
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
         async def effect() -> GoodsTaken:
@@ -93,8 +110,16 @@ class PostgresPhysical:
 
 
 async def _lock_order(db: AsyncConnection, order_no: str) -> None:
-    """So that a `put_back` and a late `allocate` can't pass each other."""
+    """So that a `put_back` or `release` and a late `allocate` can't pass each other."""
     await db.execute(select(func.pg_advisory_xact_lock(int(order_no))))
+
+
+def _release_key(order_no: str) -> str:
+    return f"{order_no}/release"
+
+
+async def _was_released(db: AsyncConnection, order_no: str) -> bool:
+    return await kept(db, physical_operations, _release_key(order_no), Moved) is not None
 
 
 async def _was_put_back(db: AsyncConnection, sub_order_no: str) -> bool:
@@ -168,6 +193,17 @@ async def _end(db: AsyncConnection, sub_order_no: str, state: str) -> Moved:
     else:
         await _move(db, sub_order_no, "release", ended, {"reserved": -1, "available": +1})
     return Moved(pieces=sum(ended.values()))
+
+
+async def _release(db: AsyncConnection, order_no: str) -> Moved:
+    """Every counter is locked before the first is changed: sorted over the whole order, as `allocate` does it."""
+    held = physical_reservations
+    of_order = (held.c.order_no == int(order_no)) & (held.c.state == "RESERVED")
+    rows = (await db.execute(select(held.c.sub_order_no, held.c.sku, held.c.warehouse).where(of_order))).all()
+    places = {(row.sku, row.warehouse) for row in rows}
+    await _lock(db, tuple_(physical_stock.c.sku, physical_stock.c.warehouse).in_(places))
+    ended = [await _end(db, sub_order_no, "PUT_BACK") for sub_order_no in sorted({row.sub_order_no for row in rows})]
+    return Moved(pieces=sum(one.pieces for one in ended))
 
 
 async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:

@@ -14,6 +14,7 @@ from domain.market import Offers
 from domain.promotion import COUPON_LEVELS, Promotion
 from domain.snapshot import canonical, digest
 from store.coupons import coupon_of
+from store.engine import looking
 from store.tables import coupons, members, promotions
 
 _document: TypeAdapter[Promotion] = TypeAdapter(Promotion)
@@ -43,11 +44,12 @@ class PostgresPromotions:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     async def offers(self, buyer_id: int, merchants: Collection[str], coupons: Collection[str], at: datetime) -> Offers:
         """Two statements on one connection. What is not on at `at`, or was stopped, is left out; a coupon's promotion
         too, unless the buyer holds the coupon and names it."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             given = (await db.execute(_on(buyer_id, merchants, coupons, at))).scalars().all()
             held = (await db.execute(_in_hand(buyer_id, coupons))).all()
         return Offers(
@@ -86,7 +88,7 @@ class PostgresPromotions:
             return (await _known(db, [promotion_id])).get(promotion_id)
 
     async def promotion(self, promotion_id: str) -> KnownPromotion | None:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return (await _known(db, [promotion_id])).get(promotion_id)
 
     async def promotions(self, at: datetime | None = None) -> list[KnownPromotion]:
@@ -94,7 +96,7 @@ class PostgresPromotions:
         wanted = select(promotions).order_by(promotions.c.ends_at.nulls_last(), promotions.c.promotion_id)
         if at is not None:
             wanted = wanted.where(_not_over(at))
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return [_read(row) for row in await db.execute(wanted)]
 
 

@@ -9,6 +9,7 @@ from domain.refunds import MoreThanIsLeft
 from domain.status import Action, Actor, Refused, Status, refusal
 from domain.take_back import GiftDue, TakenBack
 from store.closings import close_emptied, emptied, pieces_key, take_back
+from store.engine import looking
 from store.keys import once
 from store.parts import standing
 from store.piece_refunds import Cause, pay_back, write_refund
@@ -22,9 +23,10 @@ class PostgresRefunds:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     async def quote_refund(self, request: QuoteRefund) -> RefundQuote:
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             order_no = int(parse(request.sub_order_no).order_no)
             subs = await sub_orders_of(db, order_no)
             sub = _named(subs, request.sub_order_no)

@@ -1,7 +1,5 @@
 """The risk desk on PostgreSQL: block lists, settings, verdicts and decisions. Verdicts are kept for good."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, text
@@ -27,6 +25,7 @@ from domain.risk import (
     screen,
 )
 from domain.status import Actor
+from store.engine import looking
 from store.notes import ALARM, note, tell
 from store.risk_facts import assess_facts, block_of, screen_facts
 from store.tables import block_entries, orders, risk_decisions, risk_settings, risk_verdicts
@@ -39,11 +38,12 @@ class PostgresRisk:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     # --- what a story asks
 
     async def screen(self, order_no: str, cart: Cart, now: datetime) -> Screened:
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             _, settings = await _settings(db)
             return screen(await screen_facts(db, order_no, Identity.of(cart), now, settings), settings)
 
@@ -83,12 +83,12 @@ class PostgresRisk:
 
     async def decision(self, order_no: str) -> RiskDecided | None:
         """The decision on an order, if a person has taken one."""
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             return await _decided(db, order_no)
 
     async def verdict(self, order_no: str) -> Assessment | None:
         """The verdict on an order, if it has been assessed."""
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             return await _stored(db, order_no)
 
     async def block(
@@ -114,12 +114,12 @@ class PostgresRisk:
 
     async def blocks(self) -> list[Block]:
         """Every block, also those that have expired."""
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             found = await db.execute(select(block_entries).order_by(block_entries.c.kind, block_entries.c.value))
             return [block_of(row) for row in found.mappings()]
 
     async def settings(self) -> RiskSettings:
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             return (await _settings(db))[1]
 
     async def change_settings(self, changes: dict[str, object], author: str) -> RiskSettings:
@@ -135,7 +135,7 @@ class PostgresRisk:
         self, settings: RiskSettings, since: datetime | None = None, most: int = MOST_TRIED
     ) -> TryReport:
         """What these settings would have said of the newest `most` orders since then. Changes nothing."""
-        async with self._looking() as db:
+        async with self._looking.connect() as db:
             newest = select(orders.c.order_no).order_by(orders.c.placed_at.desc(), orders.c.order_no.desc())
             if since is not None:
                 newest = newest.where(orders.c.placed_at >= since)
@@ -153,14 +153,6 @@ class PostgresRisk:
                     )
         more = len(numbers) > most
         return TryReport(orders=sum(counts.values()), verdicts=counts, changed=changed, more=more)
-
-    @asynccontextmanager
-    async def _looking(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view, in which PostgreSQL itself refuses to write."""
-        async with self._engine.connect() as plain:
-            db = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with db.begin():
-                yield db
 
 
 async def _settings(db: AsyncConnection) -> tuple[int | None, RiskSettings]:

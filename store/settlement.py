@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.cart import Terms
 from domain.settlement import Statement, StatementRow
 from domain.status import AfterSaleFact, Status
+from store.engine import looking
 from store.journal import FEE, ORDERS, SHIPPING, SUBSIDY, merchant_account, post
 from store.parts import earned
 from store.sub_order_rows import lock_order
@@ -28,6 +29,7 @@ _AMOUNTS = ("goods_fen", "subsidy_fen", "shipping_fen", "fee_fen", "refunds_fen"
 class PostgresSettlement:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._looking = looking(engine)
 
     async def settle(self, until: datetime, merchant: str | None = None) -> list[Statement]:
         """Settle what is due by `until`, then state what was posted by then and is in no statement yet: one statement
@@ -39,13 +41,13 @@ class PostgresSettlement:
     async def statements(self, merchant: str | None = None) -> list[Statement]:
         """Without their rows, newest first; of one merchant or of all."""
         found = select(statements).order_by(statements.c.made_at.desc(), statements.c.statement_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             rows = await db.execute(found.where(statements.c.merchant == merchant) if merchant else found)
             return [_statement(row, []) for row in rows]
 
     async def statement(self, statement_no: str) -> Statement | None:
         """With its rows."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = (await db.execute(select(statements).where(statements.c.statement_no == statement_no))).first()
             if row is None:
                 return None
@@ -57,7 +59,7 @@ class PostgresSettlement:
         last = ""
         while True:
             page = due.where(sub_orders.c.sub_order_no > last).order_by(sub_orders.c.sub_order_no).limit(_BATCH)
-            async with self._engine.connect() as db:
+            async with self._looking.connect() as db:
                 found = (await db.execute(page)).all()
             for sub_order_no, order_no in found:
                 async with self._engine.begin() as db:
@@ -73,7 +75,7 @@ class PostgresSettlement:
         waiting = select(statement_rows.c.merchant, statement_rows.c.currency).where(_waits(until)).distinct()
         if merchant is not None:
             waiting = waiting.where(statement_rows.c.merchant == merchant)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             pairs = sorted((row.merchant, row.currency) for row in await db.execute(waiting))
         made = []
         for name, currency in pairs:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.base import Message
 from domain.stock import MAIN_CHANNEL, PurchaseLimit
+from store.engine import looking
 from store.tables import merchant_warehouses, physical_stock, purchase_limits, stock, stock_entries
 
 MANY = 100
@@ -161,7 +162,7 @@ async def drop_limit(engine: AsyncEngine, sku: str) -> None:
 
 async def view(engine: AsyncEngine, skus: Iterable[str]) -> list[StockView]:
     """In the order of the SKUs; one that nobody knows has nothing."""
-    async with engine.connect() as db:
+    async with looking(engine).connect() as db:
         found = []
         for sku in skus:
             sellable = (await db.execute(select(stock).where(stock.c.sku == sku).order_by("channel"))).mappings()

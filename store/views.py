@@ -24,6 +24,7 @@ from domain.views import (
     SubOrderView,
     Tab,
 )
+from store.engine import looking
 from store.lines import read_lines
 from store.tables import (
     after_sales,
@@ -59,11 +60,11 @@ class BadCursor(ValueError):
 
 class PostgresViews:
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._looking = looking(engine)
 
     async def refusal(self, order_no: str) -> Placement | None:
         """The answer to a checkout that was refused: there is no order to show."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             outcome = await db.scalar(
                 select(cast(placements.c.outcome, Text)).where(placements.c.order_no == int(order_no))
             )
@@ -72,7 +73,7 @@ class PostgresViews:
 
     async def order(self, order_no: str) -> OrderView | None:
         number = int(order_no)
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             row = (await db.execute(select(orders).where(orders.c.order_no == number))).first()
             if row is None:
                 return None
@@ -111,7 +112,7 @@ class PostgresViews:
 
     async def events(self, order_no: str) -> list[EventView]:
         """Who did what when; also of an order that was refused, which is not there to show."""
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             return await _events(db, int(order_no))
 
     async def of_buyer(self, buyer_id: int, tab: Tab, size: int, after: str | None = None) -> Page:
@@ -150,7 +151,7 @@ class PostgresViews:
         page = select(every).order_by(every.c.placed_at.desc(), every.c.order_no.desc(), every.c.idx.desc())
         if after is not None:
             page = page.where(key < tuple_(*(literal(part) for part in _cursor(after))))
-        async with self._engine.connect() as db:
+        async with self._looking.connect() as db:
             rows = (await db.execute(page.limit(size + 1))).all()
             titles = await _titles(db, rows)
         items = [_item(row, titles) for row in rows[:size]]

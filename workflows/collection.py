@@ -21,6 +21,7 @@ class Collection:
         self._order_no = order_no
         self._board = board
         self._accepted: Capture | None = None
+        self._writing = False
         self._collecting = False
         self.due_fen = 0
         self.currency = "CNY"
@@ -32,11 +33,6 @@ class Collection:
         self.due_fen, self.currency = due_fen, currency
         self.paid = due_fen == 0
         self._collecting = due_fen > 0
-
-    @property
-    def settling(self) -> bool:
-        """A capture has been accepted and is being written down."""
-        return self._accepted is not None and not self.paid
 
     async def open(self, pay_by: datetime) -> None:
         """Ask the provider for a cashier page."""
@@ -61,13 +57,12 @@ class Collection:
 
     async def receive(self, capture: Capture) -> CaptureOutcome:
         """Take money that is wanted, and write it down before saying so."""
+        await self._settled()
         outcome = self._judge(capture)
-        if outcome is CaptureOutcome.DUPLICATE:
-            await workflow.wait_condition(lambda: not self.settling)
-            outcome = self._judge(capture)
         if outcome is not CaptureOutcome.ACCEPTED:
             return outcome
-        self._accepted = capture  # at once: no second capture may pass while this one is written down
+        self._accepted = capture
+        self._writing = True  # at once: no second capture may pass while this one is written down
         written: PaymentAccepted = await patiently(
             lambda: workflow.execute_local_activity_method(
                 OrderActivities.accept_payment,
@@ -77,11 +72,19 @@ class Collection:
             topic="payment record",
             board=self._board,
         )
+        self._writing = False
         if written.outcome in WANTED:
             self.paid = True
         else:
             self._accepted = None
+            # Paid by a capture that this run does not know: the try of a task before this one, lost with its worker,
+            # has written it down.
+            self.paid |= written.outcome is CaptureOutcome.PAID_TWICE
         return written.outcome
+
+    async def _settled(self) -> None:
+        while self._writing:
+            await workflow.wait_condition(lambda: not self._writing)
 
     async def close(self) -> None:
         """No money from now on. The provider's answer decides: closed, or paid after all."""
@@ -96,7 +99,7 @@ class Collection:
             board=self._board,
         )
         strays = [capture for capture in answer.captures if await self.receive(capture) not in WANTED]
-        await workflow.wait_condition(lambda: not self.settling)
+        await self._settled()
         self._collecting = False
         if strays:
             await self._file(strays)

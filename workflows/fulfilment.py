@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         SubOrderOf,
     )
     from activities.splitting import SplitActivities
-    from activities.stock import Deducted, StockActivities, StockOf
+    from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
     from domain.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
@@ -106,6 +106,14 @@ class Fulfilment:
             raise Closing(done.closed)
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
         self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
+
+    async def undo_split(self) -> None:
+        """Of an order that closes instead: the try of a task before this one, lost with its worker, may have set goods
+        aside for its sub-orders and not have written them down."""
+        order = StockOf(order_no=self._no)
+        await self._patiently(
+            lambda: workflow.execute_local_activity_method(GoodsActivities.release_goods, order, **LOCAL), "stock"
+        )
 
     async def run(self) -> None:
         """Until every sub-order is received or closed."""

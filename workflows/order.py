@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
     from domain.cart import StartOrder
-    from domain.order import Placement, Refusal
+    from domain.order import Placement
     from domain.payment import Capture
     from domain.precedence import CaptureOutcome, Standing, weigh
     from domain.risk import Decision, RiskVerdict
@@ -64,7 +64,6 @@ class Order:
         self._cancelled: CloseReason | None = None
         self._past_pivot = False
         self._ended: OrderEnded | None = None
-        self._refusal: Refusal | None = None
         self._to_operators = ""  # why it was refused, which checkout's caller is not always told
         self._background = Background()
         self._not_cancelled = ""
@@ -103,7 +102,7 @@ class Order:
         if facts.placement is None:
             return False
         if facts.placement.refusal is not None:
-            self._refuse(facts.placement.refusal)
+            self._refuse(facts.placement)
         self._placed(facts.placement, facts.merchants)
         if facts.close_reason is not None and not facts.split:
             raise Closing(facts.close_reason)
@@ -120,7 +119,12 @@ class Order:
         try:
             placement, merchants = await self._placing.run()
         except NotTaken as refused:
-            self._refuse(refused.refusal, refused.to_operators)
+            kept = await self._record_refusal(refused)
+            if kept.refusal is not None:
+                self._refuse(kept, refused.to_operators)
+            # Not refused after all: the try of a task before this one, lost with its worker, has placed it.
+            await self._came_this_far_before()
+            return
         self._placed(placement, merchants)
         self._beside_the_wait()
 
@@ -139,10 +143,11 @@ class Order:
         self._board.stage(search.ORDER_STATUS, self._status.value)
         self._board.show()
 
-    def _refuse(self, refused: Refusal, to_operators: str = "") -> NoReturn:
+    def _refuse(self, kept: Placement, to_operators: str = "") -> NoReturn:
         """A refusal is an answer, not a failure."""
-        self._refusal = refused
-        self._to_operators = to_operators or refused.detail
+        assert kept.refusal is not None
+        self._placement = kept
+        self._to_operators = to_operators or kept.refusal.detail
         raise Closing(CloseReason.REFUSED)
 
     async def _open_payment(self) -> None:
@@ -188,15 +193,17 @@ class Order:
         """Give everything back that was taken, then what was paid. None when the order goes on: it is split."""
         self._background.cancel()
         ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
-        if self._refusal is not None:
+        if reason is CloseReason.REFUSED:
             await self._placing.undo()
-            await self._record_refusal(self._refusal)
+            self._answered = True  # with nothing held any more
             return ended
         # First of all: the try of a task before this one, lost with its worker, may have been further than this one.
         closing = await self._record_closing(reason)
         if closing.split:
             await self._fulfilment.split()
             return None
+        if closing.paid:
+            await self._fulfilment.undo_split()
         await self._placing.undo(closed=True)
         self._ended = ended  # the parties are told now; the refund may take its time
         self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
@@ -205,14 +212,14 @@ class Order:
             await bring_back(self._no, owed, self._board)
         return ended
 
-    async def _record_refusal(self, refused: Refusal) -> None:
-        """The answer is kept under the caller's key; there is no order."""
-        placement = Placement(order_no=self._no, refusal=refused)
-        record = RecordRefusal(placement=placement, to_operators=self._to_operators, at=workflow.now())
-        self._placement = await self._patiently(
+    async def _record_refusal(self, refused: NotTaken) -> Placement:
+        """The answer that is kept under the caller's key. When it is this one, there is no order."""
+        placement = Placement(order_no=self._no, refusal=refused.refusal)
+        record = RecordRefusal(placement=placement, to_operators=refused.to_operators, at=workflow.now())
+        kept: Placement = await self._patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_refusal, record, **LOCAL), "record"
         )
-        self._answered = True
+        return kept
 
     async def _record_closing(self, reason: CloseReason) -> OrderClosing:
         self._answered = True

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from activities.merchant import Granted, GrantGoods, HandOver
+from activities.orders import LineCodes
 from providers.sandbox.problems import Problem, body, fail_if
 from providers.sandbox.state import TheState
 
@@ -48,11 +49,12 @@ async def taken(state: TheState, merchant: str) -> list[HandOver]:
 async def grant(state: TheState, merchant: str, goods: Annotated[GrantGoods, Depends(body(GrantGoods))]) -> Granted:
     """A code for each piece. Key: `sub_order_no`; a repeat gets the same codes."""
     fail_if(merchant in state.bad_days.hand_over_fails_for)
-    codes = [secrets.token_hex(8).upper() for line in goods.lines for _ in range(line.quantity)]
-    fresh = Granted(codes=codes).model_dump_json()
+    lines = [LineCodes(line_no=line.line_no, codes=_codes(line.quantity)) for line in goods.lines]
+    fresh = Granted(lines=lines).model_dump_json()
     with state.transaction() as db:
         db.execute("INSERT OR IGNORE INTO grants VALUES (?, ?, ?)", (goods.sub_order_no, merchant, fresh))
         row = db.execute("SELECT granted FROM grants WHERE sub_order_no = ?", (goods.sub_order_no,)).fetchone()
+    await asyncio.sleep(state.bad_days.hand_over_hangs_s)
     return Granted.model_validate_json(row["granted"])
 
 
@@ -61,3 +63,7 @@ async def granted(state: TheState, merchant: str) -> dict[str, Granted]:
     """What this merchant has granted, by sub-order."""
     rows = state.db.execute("SELECT sub_order_no, granted FROM grants WHERE merchant = ?", (merchant,))
     return {row["sub_order_no"]: Granted.model_validate_json(row["granted"]) for row in rows}
+
+
+def _codes(pieces: int) -> list[str]:
+    return [secrets.token_hex(8).upper() for _ in range(pieces)]

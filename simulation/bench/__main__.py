@@ -20,7 +20,7 @@ from simulation.bench.report import Page
 
 @dataclass(frozen=True)
 class Wanted:
-    """How large. `open`: so many orders that wait at the end of part 3, beyond what the 15 minutes hold."""
+    """How large. `open`: so many orders that wait at the end of part 3, beyond what `make bench` has time for."""
 
     quick: bool = False
     open: int = 0

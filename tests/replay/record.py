@@ -162,10 +162,15 @@ class Recording:
 
 
 def at_rest(run: WorkflowExecutionDescription, story: Story) -> bool:
-    """Not in the middle of a task, where there is half a history; nor, on a good day, of a call that will be done."""
+    """Ended, where an order's story is to end. Else not in the middle of a task, where there is half a history; nor,
+    on a good day, of a call that will be done."""
+    if run.close_time is not None:
+        return True
+    if run.id.startswith("order/") and not story.open:
+        return False
     raw = run.raw_description
     busy = raw.HasField("pending_workflow_task") or (raw.pending_activities and not story.day)
-    return run.close_time is not None or not busy
+    return not busy
 
 
 def replace(folder: Path, files: Files, *, all_of_them: bool) -> None:

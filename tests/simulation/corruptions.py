@@ -3,6 +3,7 @@
 CLOSED_PAID = "SELECT order_no FROM orders WHERE status = 'CLOSED' AND capture_id IS NOT NULL LIMIT 1"
 SPLIT = "SELECT order_no FROM sub_orders WHERE status <> 'CLOSED' LIMIT 1"
 ONE_LIVE_PART = "(SELECT sub_order_no FROM sub_orders WHERE status <> 'CLOSED' LIMIT 1)"
+GRANTED = "SELECT sub_order_no FROM sub_orders WHERE jsonb_array_length(granted) > 0 LIMIT 1"
 REDEEMED = "SELECT coupon_id FROM coupons WHERE state = 'REDEEMED' LIMIT 1"
 
 AGAIN = """INSERT INTO order_events
@@ -314,6 +315,14 @@ CORRUPTIONS: list[tuple[str, tuple[str, ...]]] = [
             "UPDATE sub_orders SET sub_order_no = 'x' WHERE sub_order_no = (SELECT sub_order_no FROM sub_orders"
             " WHERE handed_over_at IS NOT NULL LIMIT 1)",
         ),
+    ),
+    (
+        "a buyer has not as many codes as were paid for",
+        (f"UPDATE sub_orders SET granted = granted || granted WHERE sub_order_no = ({GRANTED})",),
+    ),
+    (
+        "a buyer has a code that was not given for this",
+        (f"UPDATE sub_orders SET granted = '[\"ANOTHER\"]' WHERE sub_order_no = ({GRANTED})",),
     ),
     # --- for ever
     ("an order is at no ending", (f"UPDATE orders SET status = 'SHIPPED' WHERE order_no = ({SPLIT})",)),

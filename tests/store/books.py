@@ -27,6 +27,7 @@ from store.views import PostgresViews
 NOW = datetime(2026, 11, 11, 12, 30, tzinfo=UTC)
 SECRET = b"of the tests of the store"
 BUYER = 1_234_567
+SOMEBODY_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 _orders = count()
 
 
@@ -57,15 +58,29 @@ def lines(*skus_and_pieces: tuple[str, int]) -> list[StockLine]:
     return [StockLine(line_no=n, sku=sku, quantity=pieces) for n, (sku, pieces) in enumerate(skus_and_pieces, start=1)]
 
 
+def closing_of(order_no: str, sub_order_no: str | None = None) -> CloseSubOrders:
+    return CloseSubOrders(
+        order_no=order_no,
+        sub_order_no=sub_order_no,
+        actor=Actor.BUYER,
+        reason=CloseReason.CANCELLED_BY_BUYER,
+        note="",
+        at=NOW,
+    )
+
+
 class AnswerLost(ConnectionError):
     """The commit is done, and nobody hears of it."""
 
 
 class Forgetful:
-    """An engine whose commits are done and whose answers are lost."""
+    """An engine whose commits are done and whose answers are lost. What is only read is read."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+
+    def execution_options(self, **options: Any) -> AsyncEngine:
+        return self._engine.execution_options(**options)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -169,15 +184,7 @@ class Ledgers:
         return await self.book.record_received(RecordReceived(sub_order_no=sub_order_no, actor=Actor.BUYER, at=NOW))
 
     async def close(self, order_no: str, sub_order_no: str | None = None) -> Closed:
-        request = CloseSubOrders(
-            order_no=order_no,
-            sub_order_no=sub_order_no,
-            actor=Actor.BUYER,
-            reason=CloseReason.CANCELLED_BY_BUYER,
-            note="",
-            at=NOW,
-        )
-        return await self.book.close_sub_orders(request)
+        return await self.book.close_sub_orders(closing_of(order_no, sub_order_no))
 
     async def status(self, order_no: str) -> Status:
         """The order's own, which always is what its sub-orders make of it."""

@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from activities.orders import Closed, RecordDelivered, SubOrderOf
 from activities.stock import StockLine
 from domain.acts import Scan, ScanKind
 from domain.order_number import parse
 from domain.status import Action, Actor, Answer, CloseReason, Status
+from store.closings import close_sub_orders
 from store.engine import engine_for
-from tests.store.books import NOW, Ledgers, line
+from tests.shop import until
+from tests.store.books import NOW, SOMEBODY_WAITS, Ledgers, closing_of, line
 
 THREE = (line(1, "m1"), line(2, "m2"), line(3, "m3"))
 
@@ -186,3 +189,17 @@ async def test_the_orders_status_always_is_what_its_sub_orders_make_of_it(ledger
         assert (await ledgers.one("SELECT coalesce(sum(amount_fen), 0)::bigint FROM refunds")) <= 3_000
     closed = await ledgers.one("SELECT coalesce(sum(pay_fen), 0)::bigint FROM sub_orders WHERE status = 'CLOSED'")
     assert await ledgers.one("SELECT coalesce(sum(amount_fen), 0)::bigint FROM refunds") == closed
+
+
+async def test_a_sub_order_that_closes_while_it_is_read_is_open_with_its_pieces_or_closed_without(
+    ledgers: Ledgers, rival: Ledgers
+) -> None:
+    """All of it is of one moment: a merchant was once handed a parcel with nothing in it."""
+    order_no, (sub,) = await ledgers.split()
+    async with rival.engine.begin() as closing:
+        await closing.execute(text("LOCK TABLE sub_order_lines"))  # the reader has the row, and not yet the pieces
+        reading = asyncio.create_task(ledgers.book.sub_order_facts(SubOrderOf(sub_order_no=sub)))
+        await until(lambda: ledgers.sql(SOMEBODY_WAITS), bool)
+        assert (await close_sub_orders(closing, closing_of(order_no, sub))).closed == [sub]
+    facts = await reading
+    assert (facts.close_reason is None) == bool(facts.left)

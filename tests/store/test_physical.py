@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Allocation, GoodsOf, GoodsTaken, Moved, TakeGoods
+from activities.stock import Allocation, GoodsOf, GoodsTaken, Moved, StockOf, TakeGoods
 from domain.base import Message
 from domain.order_number import sub_order_no
 from domain.split_model import Warehouse
@@ -217,3 +217,37 @@ async def test_a_split_and_a_closing_at_one_instant_leave_nothing_reserved(
         of_sub = GoodsOf(sub_order_no=sub_order_no(order_no, 1))
         await asyncio.gather(allocate(physical, order_no, (1, "A", "w1", 1)), physical.put_back(of_sub))
     assert await counts(engine) == {"w1": (100, 0, 0)}
+
+
+async def test_a_split_and_the_closing_of_its_order_at_one_instant_leave_nothing_reserved(
+    physical: PostgresPhysical, engine: AsyncEngine
+) -> None:
+    """Whichever comes first, over two warehouses, and with others about."""
+    await lay(engine, ("A", "w1", 100), ("A", "w2", 100), ("B", "w1", 100))
+
+    async def one(n: int) -> Moved:
+        order_no = order_number()
+        wanted = [(1, "A", "w1", 1), (2, "A", "w2", 2), (1, "B", "w1", 1)][:: (-1) ** n]
+        _, moved = await asyncio.gather(
+            allocate(physical, order_no, *wanted, skus="AB"), physical.release(StockOf(order_no=order_no))
+        )
+        await allocate(physical, order_no, *wanted, skus="AB")
+        return moved
+
+    released = await asyncio.gather(*map(one, range(30)))
+    assert {moved.pieces for moved in released} <= {0, 4}
+    assert await counts(engine) == {"w1": (100, 0, 0), "w2": (100, 0, 0)}
+    assert await counts(engine, "B") == {"w1": (100, 0, 0)}
+
+
+async def test_the_release_of_a_closed_order_moves_what_it_held_once_and_nothing_after_it(
+    physical: PostgresPhysical, engine: AsyncEngine
+) -> None:
+    await lay(engine, ("A", "w1", 10), ("A", "w2", 10))
+    order_no, late = order_number(), order_number()
+    await allocate(physical, order_no, (1, "A", "w1", 2), (2, "A", "w2", 3))
+    of_order = StockOf(order_no=order_no)
+    assert await asyncio.gather(*(physical.release(of_order) for _ in range(5))) == [Moved(pieces=5)] * 5
+    assert await physical.release(StockOf(order_no=late)) == Moved(pieces=0)
+    await allocate(physical, late, (1, "A", "w1", 2))
+    assert await counts(engine) == {"w1": (10, 0, 0), "w2": (10, 0, 0)}

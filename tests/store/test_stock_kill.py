@@ -16,7 +16,7 @@ from domain.stock import PurchaseLimit
 from store.stock import PostgresStock
 from store.stock_changes import set_limit
 from tests.servers import ROOT
-from tests.store.books import lines, order_number
+from tests.store.books import SOMEBODY_WAITS, lines, order_number
 from tests.store.test_stock import level
 from tests.store.test_stock_batches import held_up
 
@@ -64,9 +64,6 @@ async def resume(stock: PostgresStock, order_nos: Sequence[str]) -> None:
     assert await level(stock) == (1_000, 0, 0)
 
 
-_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-
-
 @pytest.mark.parametrize("limited", [False, True], ids=["all at once", "with care"])
 async def test_a_worker_killed_while_its_batch_waits_in_the_database(
     stock: PostgresStock, engine: AsyncEngine, database_url: str, limited: bool
@@ -78,7 +75,7 @@ async def test_a_worker_killed_while_its_batch_waits_in_the_database(
         await set_limit(engine, PurchaseLimit(sku="A", pieces=ORDERS, window_s=60), "ann")
     order_nos = [order_number() for _ in range(ORDERS)]
     async with held_up(engine, "A"), reserver(database_url, order_nos) as process:
-        await until(engine, _WAITS)
+        await until(engine, SOMEBODY_WAITS)
         process.send_signal(signal.SIGKILL)
         await process.wait()
     await resume(stock, order_nos)

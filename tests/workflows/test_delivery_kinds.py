@@ -88,6 +88,60 @@ async def test_virtual_goods_are_granted_to_their_buyer_and_no_code_is_in_any_hi
         assert not [code for code in part.granted if code in await history(run)]
 
 
+async def being_granted(shop: Shop, pieces: int) -> tuple[str, str, list[str]]:
+    """An order whose merchant has given the codes, and takes its time to say so: its number, the sub-order's, and the
+    codes."""
+    owner = merchant()
+    sku = await shop.sku(merchant=owner, delivery_mode=DeliveryMode.VIRTUAL)
+    await shop.bad_days(hand_over_hangs_s=2)
+    order_no = await paid(shop, cart(shop, Person(), 1_000 * pieces, (sku, pieces)))
+    (number,) = await shop.split(order_no)
+
+    async def grants() -> dict[str, dict[str, list[dict[str, list[str]]]]]:
+        given: dict[str, dict[str, list[dict[str, list[str]]]]]
+        given = (await shop.http.get(f"/merchants/{owner}/grants")).json()
+        return given
+
+    (line,) = (await until(grants, bool))[number]["lines"]
+    return order_no, number, line["codes"]
+
+
+async def test_a_piece_that_is_cancelled_while_its_code_is_granted_is_money_or_a_code_and_not_both(shop: Shop) -> None:
+    order_no, number, codes = await being_granted(shop, 2)
+    try:
+        assert (await shop.cancel_pieces(number, {1: 1})).refused is None
+        view = await shop.when(order_no, lambda view: view.sub_orders[0].granted is not None)
+    finally:
+        await shop.bad_days()
+    assert view.sub_orders[0].granted == codes[:1]
+    assert [refund.amount_fen for refund in view.refunds] == [1_000]
+    assert await unused(shop, number) == {"1": 1}, "the merchant may give it to somebody else"
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    await books_balance(shop, order_no)
+
+
+async def test_codes_that_come_after_a_cancel_are_not_the_buyers(shop: Shop) -> None:
+    order_no, number, _ = await being_granted(shop, 2)
+    try:
+        assert (await shop.cancel(order_no)).refused is None
+        assert (await shop.ended(order_no)).close_reason is CloseReason.CANCELLED_BY_BUYER
+        view = await shop.when(order_no, lambda view: view.sub_orders[0].granted is not None)
+    finally:
+        await shop.bad_days()
+    assert view.sub_orders[0].granted == []
+    assert [refund.amount_fen for refund in view.refunds] == [2_000]
+    assert await unused(shop, number) == {"1": 2}
+    await books_balance(shop, order_no)
+
+
+async def unused(shop: Shop, number: str) -> dict[str, int]:
+    """How many of the last codes of each line the merchant was told are free."""
+    (row,) = await shop.sql("SELECT body FROM outbox WHERE message_id = :id", id=f"codes-unused/{number}")
+    last: dict[str, int] = row.body["last_of_line"]
+    return last
+
+
 async def history(run: WorkflowHandle[object, object]) -> str:
     return (await run.fetch_history()).to_json()
 

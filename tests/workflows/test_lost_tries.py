@@ -1,21 +1,44 @@
 """A worker dies in the middle of a workflow task: its local activities have had their effect, and nobody remembers.
 The next try of the task may hear another message first, and take another way."""
 
+import asyncio
 import uuid
+from datetime import UTC, datetime
 
-from activities.orders import CloseOrder, RecordSplit, SplitOrder
+import pytest
+from sqlalchemy import text
+
+from activities.orders import AcceptPayment, CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
-from domain.order import Placement
+from domain.order import OrderLine, Placement
+from domain.payment import Capture, ProviderPayment
+from domain.precedence import CaptureOutcome
+from domain.product import Product
 from domain.status import CloseReason, Status
+from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
 from tests.audits import approve, lost_in_placing
-from tests.shop import Person, Shop
-from tests.store.books import NOW
-from tests.trade import coupon, coupon_state, merchant, promote
+from tests.shop import Person, Shop, until
+from tests.store.books import NOW, SOMEBODY_WAITS, Ledgers, line
+from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
+from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart
+
+
+def of_sku(sku: str) -> OrderLine:
+    return line().model_copy(update={"sku": sku, "title": sku})
+
+
+class WorkerDied(BaseException):
+    """Where a process would be gone."""
+
+
+class DiesBeforeTheRecord(PostgresOrderBook):
+    async def record_split(self, request: RecordSplit) -> SplitDone:
+        raise WorkerDied
 
 
 async def in_review(shop: Shop, sku: str) -> str:
@@ -41,6 +64,61 @@ async def test_a_coupon_that_a_lost_try_took_for_this_order_is_no_reason_to_refu
     await shop.cancel(order_no)
 
 
+async def test_a_refusal_after_a_lost_try_that_had_placed_the_order_lets_it_stand(shop: Shop) -> None:
+    """This try looked the order up first; then the price went up. It can be paid, and its goods are there."""
+    person, key, sku = Person(), uuid.uuid4().hex, await shop.sku()
+    asked = shop.cart([sku], person, expected_fen=1_000)
+    async with shop.engine.begin() as between:
+        await between.execute(text("LOCK TABLE risk_settings"))  # the screening of this try waits
+        answering = asyncio.create_task(shop.checkout().place("test", key, asked))
+        await until(lambda: shop.sql(SOMEBODY_WAITS), bool)
+        order_no = await lost_in_placing(shop, key, asked)
+        await shop.book.record_order(
+            Ledgers(shop.engine).record(order_no, [of_sku(sku)], person.buyer_id, at=datetime.now(UTC))
+        )
+        await shop.catalog.put(Product(sku=sku, merchant="m1", title="dearer by now", price_fen=1_200))
+    placed = await answering
+    assert isinstance(placed, Placement)
+    assert (placed.order_no, placed.refusal) == (order_no, None)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    assert (await shop.level(sku))["available"] == 9
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_an_order_that_a_lost_try_has_paid_by_another_capture_is_paid(shop: Shop) -> None:
+    """Paid twice: the lost try took the first capture, this one hears of the second and, while the order book decides,
+    of the first."""
+    order_no = await shop.place([await shop.sku()], **FAR)
+    await shop.bad_days(notify_delay_s=4)
+    await shop.pay(order_no, times=2)
+    await shop.bad_days()
+    first, second = ProviderPayment.model_validate_json((await shop.http.get(f"/payments/{order_no}")).text).captures
+    taken = AcceptPayment(order_no=order_no, capture=first)
+    assert (await shop.book.accept_payment(taken)).outcome is CaptureOutcome.ACCEPTED
+
+    async def told(capture: Capture) -> CaptureOutcome:
+        outcome: CaptureOutcome = await shop.run(order_no).execute_update(
+            "receive_payment", capture, result_type=CaptureOutcome
+        )
+        return outcome
+
+    async with shop.engine.begin() as between:
+        await between.execute(text("SELECT 1 FROM orders WHERE order_no = :no FOR UPDATE"), {"no": int(order_no)})
+        of_second = asyncio.create_task(told(second))
+        await until(lambda: shop.sql(SOMEBODY_WAITS), bool)
+        of_first = asyncio.create_task(told(first))
+        # The run hears of it while it waits: as soon as its task tells the server that it takes longer.
+        await asyncio.wait({of_first}, timeout=0.9 * shop.settings.workflow_task_timeout_s)
+    assert (await of_first, await of_second) == (CaptureOutcome.DUPLICATE, CaptureOutcome.PAID_TWICE)
+    await no_stray(shop, order_no)
+    await shop.split(order_no)
+    await shop.cancel(order_no)
+    await shop.ended(order_no)
+    await books_balance(shop, order_no)
+
+
 async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
     sku = await shop.sku()
     order_no = await in_review(shop, sku)
@@ -58,6 +136,22 @@ async def test_a_cancel_after_a_lost_try_that_had_split_closes_the_sub_orders(sh
     assert (await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))).sub_orders
     assert (await shop.cancel(order_no)).refused is None
     await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_cancel_after_a_lost_try_that_had_set_goods_aside_puts_them_back(shop: Shop) -> None:
+    """The worker died between the two ledgers of the split: the warehouse's has it, the order book has not."""
+    owner = merchant()
+    sku = await shop.sku(merchant=owner)
+    await shelve(shop, owner, "shelf", **{sku: 5})
+    order_no = await in_review(shop, sku)
+    await shop.stock.deduct(StockOf(order_no=order_no))
+    splitting = SplitActivities(DiesBeforeTheRecord(shop.engine), PostgresPhysical(shop.engine))
+    with pytest.raises(WorkerDied):
+        await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))
+    assert await shelf(shop, sku) == {"shelf": (4, 1, 0)}
+    await shop.cancel(order_no)
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+    assert await shelf(shop, sku) == {"shelf": (5, 0, 0)}
 
 
 async def test_an_order_that_a_lost_try_has_closed_is_not_split(shop: Shop) -> None:

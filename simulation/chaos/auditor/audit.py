@@ -68,10 +68,12 @@ class Auditor:
         every = {promise: ALWAYS.get(promise, ()) + AT_THE_END.get(promise, ()) for promise in {**ALWAYS, **AT_THE_END}}
         found, rows = await self._look(every, self.seen.placed())
         statement = await outside.Statement.read(self.http)
-        at_merchants = await outside.handed_over(self.http, {row["merchant"] for row in rows["parcels"]})
+        merchants = {row["merchant"] for row in rows["parcels"]}
+        at_merchants = await outside.handed_over(self.http, merchants)
         found += outside.at_any_moment(statement, rows["captures"], rows["refunds"])
         found += outside.at_the_end(statement, rows["captures"], rows["refunds"], rows["provider"], rows["worth"])
         found += outside.parcels(at_merchants, rows["parcels"])
+        found += outside.codes(await outside.granted(self.http, merchants), rows["parcels"])
         found += parties.checkouts(self.seen, rows["keys"], rows["orders"], rows["lines"])
         found += parties.acts(self.seen, rows["orders"], rows["parts"])
         found += parties.captures(self.seen, rows["captures"])

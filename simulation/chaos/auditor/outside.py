@@ -20,8 +20,8 @@ PROVIDER = "SELECT currency, sum(amount_fen)::bigint AS fen FROM journal_legs WH
 WORTH = """SELECT o.order_no, o.capture_id, CASE WHEN o.status = 'CLOSED' THEN 0
     ELSE coalesce(sum(s.pay_fen + s.shipping_fen) FILTER (WHERE s.status <> 'CLOSED'), 0) END::bigint AS fen
   FROM orders o LEFT JOIN sub_orders s USING (order_no) WHERE o.capture_id IS NOT NULL GROUP BY o.order_no"""
-PARCELS = """SELECT s.sub_order_no, s.merchant, s.delivery_mode, s.handed_over_at, s.granted::text AS granted,
-    jsonb_object_agg(l.sku, l.pieces)::text AS pieces
+PARCELS = """SELECT s.sub_order_no, s.merchant, s.delivery_mode, s.handed_over_at, s.shipped_at,
+    s.granted::text AS granted, jsonb_object_agg(l.sku, l.pieces)::text AS pieces
   FROM sub_orders s JOIN (
     SELECT p.order_no, p.idx, o.sku, sum(p.last_unit - p.first_unit + 1) AS pieces FROM sub_order_lines p
     JOIN order_lines o USING (order_no, line_no) GROUP BY p.order_no, p.idx, o.sku) l USING (order_no, idx)
@@ -135,4 +135,30 @@ def parcels(at_merchants: Mapping[str, list[dict[str, Any]]], rows: list[Any]) -
             found.append(
                 Violation("nothing lost", "a parcel is noted as handed over, and its merchant has none", number)
             )
+    return found
+
+
+async def granted(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict[str, list[str]]:
+    """The codes of virtual goods that the merchants gave, by sub-order."""
+    found: dict[str, list[str]] = {}
+    for merchant in merchants:
+        answer = await insist(http, "GET", f"/merchants/{quote(merchant, safe='')}/grants")
+        for number, given in answer.raise_for_status().json().items():
+            found[number] = [code for line in given["lines"] for code in line["codes"]]
+    return found
+
+
+def codes(at_merchants: Mapping[str, list[str]], rows: list[Any]) -> list[Violation]:
+    """Of virtual goods that went out the buyer has a code for each piece, and of others none."""
+    found = []
+    for row in rows:
+        if row["delivery_mode"] != "VIRTUAL":
+            continue
+        mine = json.loads(row["granted"] or "[]")
+        bought = sum(json.loads(row["pieces"]).values()) if row["shipped_at"] is not None else 0
+        if len(mine) != bought:
+            evidence = f"{row['sub_order_no']}: {len(mine)} codes of {bought}"
+            found.append(Violation(MONEY, "a buyer has not as many codes as were paid for", evidence))
+        if Counter(mine) - Counter(at_merchants.get(row["sub_order_no"], [])):
+            found.append(Violation(TWICE, "a buyer has a code that was not given for this", row["sub_order_no"]))
     return found
