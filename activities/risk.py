@@ -44,7 +44,8 @@ class RiskDesk(Protocol):
         ...
 
     async def assess(self, order_no: str) -> Assessment:
-        """The verdict on a placed order. Key: the order; a repeat returns the first verdict.
+        """The verdict on a placed order. Key: the order; a repeat returns the first verdict, with the decision on it if
+        there is one.
 
         A REVIEW raises its alarm together with the verdict, once."""
         ...

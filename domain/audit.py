@@ -8,9 +8,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from domain.base import Message, Utc
-from domain.status import Status
-
-ENDED = frozenset({Status.COMPLETED, Status.REVIEWED, Status.CLOSED})
+from domain.status import ENDED, Status
 
 # An order whose run was started again so often, and still has none, has a trouble that another start does not mend.
 RESTARTS = 3

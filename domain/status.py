@@ -21,6 +21,9 @@ class Status(StrEnum):
     EXCEPTION = "EXCEPTION"  # 异常: a person is needed
 
 
+ENDED = frozenset({Status.COMPLETED, Status.REVIEWED, Status.CLOSED})
+
+
 class CloseReason(StrEnum):
     """Why an order ended before it was fulfilled."""
 

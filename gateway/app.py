@@ -4,7 +4,7 @@ import functools
 import logging
 
 from asyncpg import InterfaceError as ConnectionLost
-from asyncpg import PostgresError
+from asyncpg import InternalClientError, PostgresError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -100,7 +100,8 @@ def _is_unreachable(error: Exception) -> bool:
         return True
     if isinstance(error, DBAPIError):
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    return isinstance(error, OSError | NoConnectionFree | ConnectionLost)
+    # The last: the connection broke while a statement was on its way.
+    return isinstance(error, OSError | NoConnectionFree | ConnectionLost | InternalClientError)
 
 
 def _from_starlette(request: Request, error: HTTPException) -> Problem:

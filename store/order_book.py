@@ -27,13 +27,13 @@ from activities.orders import (
     SplitDone,
 )
 from domain.acts import SubOrderEnded
-from domain.audit import ENDED
 from domain.evidence import placed
 from domain.order import Placement, Refusal, RefusalCode
 from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.risk import address_key, device_key, phone_key
 from domain.status import (
+    ENDED,
     Action,
     Actor,
     CloseReason,
@@ -130,7 +130,13 @@ class PostgresOrderBook(Parcels):
     async def close_order(self, request: CloseOrder) -> OrderClosing:
         key = f"{request.order_no}/close"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, key, OrderClosing, lambda: _close_order(db, request), _was_closed)
+            closing = await once(
+                db, order_operations, key, OrderClosing, lambda: _close_order(db, request), _was_closed
+            )
+            if not closing.split:
+                # Each time: a try that comes after a lost one may have asked for a person before it hears of this.
+                await forget_attention(db, int(request.order_no))
+            return closing
 
     async def record_attention(self, request: RecordAttention) -> Noted:
         async with self._engine.begin() as db:
@@ -318,7 +324,6 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
         .where(orders.c.order_no == number)
         .values(status=status_of(moved).value, close_reason=request.reason.value, closed_at=request.at)
     )
-    await forget_attention(db, number)
     await note(db, number, request.at, actor, action, detail=request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await tell(db, NOTICE, f"closed/{request.order_no}", body)

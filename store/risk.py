@@ -171,11 +171,17 @@ async def _stored(db: AsyncConnection, order_no: str) -> Assessment | None:
     if row is None:
         return None
     reasons = [Reason.model_validate(reason, strict=False) for reason in row["reasons"]]
-    return Assessment(verdict=RiskVerdict(row["verdict"]), score=row["score"], reasons=reasons)
+    decided = await _decided(db, order_no)
+    return Assessment(
+        verdict=RiskVerdict(row["verdict"]),
+        score=row["score"],
+        reasons=reasons,
+        decision=decided.decision if decided is not None else None,
+    )
 
 
 async def _keep(db: AsyncConnection, order_no: str, given: Assessment, version: int | None) -> bool:
-    row = given.model_dump(mode="json") | {"order_no": int(order_no), "settings_version": version}
+    row = given.model_dump(mode="json", exclude={"decision"}) | {"order_no": int(order_no), "settings_version": version}
     kept = insert(risk_verdicts).values(row).on_conflict_do_nothing().returning(risk_verdicts.c.order_no)
     return (await db.execute(kept)).first() is not None
 

@@ -1,7 +1,9 @@
 """After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -9,6 +11,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import (
     ChildWorkflowError,
+    FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -31,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.cart import StartOrder
     from domain.order import StartSubOrder, SubOrderPlan
-    from domain.status import Answer, CloseReason, Status, fold
+    from domain.status import ENDED, Answer, CloseReason, Status, fold
     from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently
@@ -60,6 +63,8 @@ class Fulfilment:
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
         self._ended_before: dict[str, SubOrderEnded] = {}
+        self._asked: set[str] = set()  # whose runs this one has not started: they tell it how they end
+        self._told_ended: set[str] = set()
         self.standing: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
         self.unfinished: list[asyncio.Task[None]] = []  # what must be done before the run may end
@@ -127,6 +132,8 @@ class Fulfilment:
         if news.sub_order_no in self._ended:
             return  # it came late
         self.standing[news.sub_order_no] = news.status
+        if news.status in ENDED:
+            self._told_ended.add(news.sub_order_no)
         if news.topic:
             self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
         self._show()
@@ -172,8 +179,8 @@ class Fulfilment:
         """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
         the database how far it had come, so nothing is done twice.
 
-        After a new start of the order, the sub-order's run of before is still there, with no parent: the database
-        tells its end, and where it was terminated its place is free at the next try."""
+        After a new start of the order, the sub-order's run of before is still there, with no parent. Where it was
+        terminated, its place is free at the next try."""
         topic = f"{plan.sub_order_no} run"
         for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
@@ -181,16 +188,27 @@ class Fulfilment:
                 await self._board.healed(topic)
                 return await child
             except WorkflowAlreadyStartedError:
-                ended = await self._has_ended(plan.sub_order_no)
+                ended = await self._end_of_anothers(plan.sub_order_no, pause)
                 if ended is not None:
                     return ended
-                await self._board.pause(pause, f"before looking for {plan.sub_order_no} again")
             except ChildWorkflowError as error:
                 if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
                     raise
                 await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
                 await self._board.pause(pause, f"before sub-order {plan.index} starts again")
         raise AssertionError("unreachable: the pauses never end")
+
+    async def _end_of_anothers(self, number: str, longest: timedelta) -> SubOrderEnded | None:
+        """Of a run that this one did not start: it tells its end, once it is asked to, and the database knows it."""
+        if number not in self._asked:
+            self._asked.add(number)
+            with contextlib.suppress(FailureError):  # it is just ending
+                run = workflow.get_external_workflow_handle(search.sub_order_id(number))
+                await run.signal("tell_your_end")
+        if (ended := await self._has_ended(number)) is not None:
+            return ended
+        await self._board.pause(longest, f"before looking for {number} again", lambda: number in self._told_ended)
+        return await self._has_ended(number)
 
     async def _has_ended(self, number: str) -> SubOrderEnded | None:
         facts: SubOrderFacts = await self._patiently(
@@ -199,7 +217,7 @@ class Fulfilment:
             ),
             "sub-order facts",
         )
-        if facts.status not in (Status.COMPLETED, Status.REVIEWED, Status.CLOSED):
+        if facts.status not in ENDED:
             return None
         return SubOrderEnded(sub_order_no=number, status=facts.status, close_reason=facts.close_reason)
 

@@ -280,6 +280,9 @@ class Order:
             why = "no risk decision is wanted (any more)"
             return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
         await workflow.wait_condition(lambda: self._risk.final is not None or self._ended is not None)
+        if not self._risk.stands(decision):
+            why = "somebody has decided otherwise before"
+            return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
         return Answer(status=self._status)
 
     @workflow.update(description="Cancel the order: everything that has not shipped, or nothing")

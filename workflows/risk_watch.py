@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import OrderActivities, RecordAttention
     from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities
     from domain.cart import Terms
-    from domain.risk import Assessment, Decision, RiskVerdict
+    from domain.risk import Assessment, Decision, RiskDecided, RiskVerdict
     from workflows.board import Board
     from workflows.patience import patiently, within
     from workflows.search import RISK_VERDICT
@@ -44,7 +44,9 @@ class RiskWatch:
         self.verdict = assessed.verdict
         self._board.stage(RISK_VERDICT, assessed.verdict.value)
         if assessed.verdict is RiskVerdict.REVIEW:
-            self.final = await self._ask_a_person(assessed)
+            # A run that starts over finds what was decided before.
+            decision = assessed.decision or await self._ask_a_person(assessed)
+            self.final = _verdict_of(decision)
             self._board.stage(RISK_VERDICT, self.final.value)
         else:
             self.final = assessed.verdict
@@ -56,17 +58,21 @@ class RiskWatch:
         self._decision = decision
         return True
 
-    async def _ask_a_person(self, assessed: Assessment) -> RiskVerdict:
+    def stands(self, decision: Decision) -> bool:
+        """Whether nothing else was decided: the try of a task before this one, lost with its worker, may have heard
+        somebody else."""
+        return self.final in (None, _verdict_of(decision))
+
+    async def _ask_a_person(self, assessed: Assessment) -> Decision:
         why = "; ".join(reason.text for reason in assessed.reasons)
         # The alarm was raised with the verdict, in its transaction.
         await self._board.needs_person(TOPIC, f"approve or reject with `decide_risk`: {why}", alarm=False)
         if not await self._decided_within(self._terms.review_window_s, "until the review escalates"):
             await self._escalate(why)
             await self._decided_within(self._terms.escalation_window_s, "until the configured side decides")
-        decision = self._decision or self._by_the_clock()
-        await self._record(decision)
+        stands = await self._record(self._decision or self._by_the_clock())
         await self._board.healed(TOPIC)
-        return RiskVerdict.PASS if decision.approved else RiskVerdict.REJECT
+        return stands
 
     async def _decided_within(self, window_s: int, what: str) -> bool:
         return await within(timedelta(seconds=window_s), lambda: self._decision is not None, what)
@@ -90,11 +96,17 @@ class RiskWatch:
         approved = self._terms.undecided_passes
         return Decision(approved=approved, author=CLOCK, note="nobody decided in time; the configured side")
 
-    async def _record(self, decision: Decision) -> None:
+    async def _record(self, decision: Decision) -> Decision:
+        """The one that stands: the first."""
         record = RecordRiskDecision(order_no=self._order_no, decision=decision, now=workflow.now())
-        await patiently(
+        decided: RiskDecided = await patiently(
             lambda: workflow.execute_local_activity_method(RiskActivities.record_risk_decision, record, **LOCAL),
             topic="risk decision",
             board=self._board,
         )
         self._board.mirror(f"{TOPIC}, escalated", None)
+        return decided.decision
+
+
+def _verdict_of(decision: Decision) -> RiskVerdict:
+    return RiskVerdict.PASS if decision.approved else RiskVerdict.REJECT

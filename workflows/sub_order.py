@@ -60,6 +60,7 @@ class SubOrder:
         self._close_reason: CloseReason | None = None
         self._tracking = ""
         self._not_cancelled = ""
+        self._end_is_wanted = False
         self._background = Background()
         self._unfinished: list[asyncio.Task[None]] = []
         self._left = {line.line_no: line.quantity for line in self._plan.lines}
@@ -160,6 +161,8 @@ class SubOrder:
         for task in self._unfinished:
             task.result()  # a bug in one parks the run
         self._board.clear()
+        if self._end_is_wanted:
+            await self._send(SubOrderNews(sub_order_no=self._no, status=self._status))
         return SubOrderEnded(sub_order_no=self._no, status=self._status, close_reason=self._close_reason)
 
     # --- what parties do
@@ -227,6 +230,10 @@ class SubOrder:
     def closed_with_order(self, closed: OrderClosed) -> None:
         self._close_reason = closed.reason
         self._show_status()
+
+    @workflow.signal(description="The order's run did not start this one: it wants to be told of the end")
+    def tell_your_end(self) -> None:
+        self._end_is_wanted = True
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:

@@ -29,20 +29,21 @@ class Reason(Message):
     facts: dict[str, int | str | list[str]]
 
 
-class Assessment(Message):
-    """A verdict with all that led to it. Stored for good; a person's decision overrules it."""
-
-    verdict: RiskVerdict
-    score: int
-    reasons: list[Reason]
-
-
 class Decision(Document):
     """A person's word on an order that waits for one."""
 
     approved: bool
     author: str = Field(min_length=1, max_length=100)
     note: str = Field(min_length=1, max_length=2_000)
+
+
+class Assessment(Message):
+    """A verdict with all that led to it. Stored for good; a person's decision overrules it."""
+
+    verdict: RiskVerdict
+    score: int
+    reasons: list[Reason]
+    decision: Decision | None = None  # one that was taken before: no person is asked again
 
 
 class RiskDecided(Message):

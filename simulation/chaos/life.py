@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from gateway.auth import Role
-from simulation.chaos.auditor.seen import PLACED, REFUSED, Acknowledged, Checkout, Seen
+from simulation.chaos.auditor.seen import PLACED, REFUSED, UNKNOWN, Acknowledged, Checkout, Seen
 from simulation.chaos.cashier import Cashier
 from simulation.chaos.gate import Gate
 from simulation.chaos.goods import price_fen
@@ -19,6 +19,8 @@ from simulation.chaos.plan import OrderPlan
 
 ENDINGS = {"COMPLETED", "REVIEWED", "CLOSED"}
 LOOK_EVERY_S = 1.5
+PATIENCE_S = 90.0
+COMES_BACK_AFTER_S = 12.0  # longer than a payment's window
 View = dict[str, Any]
 
 
@@ -39,22 +41,31 @@ class Life:
         coupons = (plan.coupon,) if plan.coupon else ()
         checkout = Checkout(f"key-{plan.number}", plan.buyer_id, dict(plan.lines), coupons)
         self._seen.checkouts.append(checkout)
-        asking = [self._place(checkout) for _ in range(plan.asks_at_once)]
+        patience_s = 0.0 if plan.walks_away else PATIENCE_S
+        asking = [self._place(checkout, patience_s) for _ in range(plan.asks_at_once)]
         placed = [answer for answer in await asyncio.gather(*asking) if answer]
         if placed:
             self._no = placed[0]["order_no"]
             await asyncio.gather(*self._acts(placed[0]))
+        elif checkout.outcome == UNKNOWN:
+            await self._come_back(checkout)
+
+    async def _come_back(self, checkout: Checkout) -> None:
+        """Who walked away looks later what became of it. It may even be paid: somebody plays its merchants, too."""
+        await asyncio.sleep(COMES_BACK_AFTER_S)
+        placement = await self._place(checkout, PATIENCE_S)
+        if placement is not None:
+            self._no = placement["order_no"]
+            await self._follow()
 
     def _acts(self, placement: View) -> list[Coroutine[Any, Any, None]]:
         return [self._cashier.pay(self._plan, placement), self._cancel(), self._operate(), self._follow()]
 
     # --- the buyer
 
-    async def _place(self, checkout: Checkout) -> View | None:
+    async def _place(self, checkout: Checkout, patience_s: float) -> View | None:
         """The order, if it was taken."""
-        plan = self._plan
         role, sub = (Role.CHECKOUT, "chaos-shop")
-        patience_s = 0.0 if plan.walks_away else 90.0
         heard = await self._gate.ask(
             role, sub, "POST", "/orders", self._cart(), key=checkout.key, patience_s=patience_s
         )

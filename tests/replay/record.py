@@ -130,6 +130,7 @@ class Recording:
                 if event.HasField("child_workflow_execution_started_event_attributes"):
                     child = event.child_workflow_execution_started_event_attributes.workflow_execution
                     found.append(self._shop.client.get_workflow_handle(child.workflow_id, run_id=child.run_id))
+        found += await self._others(payment, {run.id for run in found})
         cases = await self._shop.sql(
             "SELECT case_no FROM after_sale_keys WHERE sub_order_no IN"
             " (SELECT sub_order_no FROM sub_orders WHERE order_no::text = :no) ORDER BY case_no",
@@ -146,6 +147,19 @@ class Recording:
                     raise
             else:
                 found.append(stray)
+        return found
+
+    async def _others(self, order_no: str, known: set[str]) -> list[Handle]:
+        """Runs of sub-orders that the order's own run did not start: the one before it did."""
+        rows = await self._shop.sql(
+            "SELECT sub_order_no FROM sub_orders WHERE order_no::text = :no ORDER BY sub_order_no", no=order_no
+        )
+        ids = [search.sub_order_id(row.sub_order_no) for row in rows]
+        found: list[Handle] = []
+        for workflow_id in [one for one in ids if one not in known]:
+            with suppress(RPCError):  # not started yet
+                run_id = (await self._shop.client.get_workflow_handle(workflow_id).describe()).run_id
+                found.append(self._shop.client.get_workflow_handle(workflow_id, run_id=run_id))
         return found
 
     async def _keep(self, story: Story, handle: Handle) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from activities.orders import RecordAttention
-from domain.status import Status
+from activities.orders import CloseOrder, RecordAttention
+from domain.status import CloseReason, Status
 from tests.store.books import NOW, Ledgers, line, order_number
 
 
@@ -96,3 +96,15 @@ async def test_trouble_that_heals_while_the_sub_order_is_closed_never_deadlocks(
 
     for _ in range(6):
         await asyncio.gather(*(race() for _ in range(5)))
+
+
+async def test_whoever_is_asked_for_after_an_order_has_closed_is_not_needed_once_the_closing_is_heard_of(
+    ledgers: Ledgers,
+) -> None:
+    """The closing's first try was lost with its worker, and the next one asks for a person before it closes again."""
+    order_no = await ledgers.placed()
+    closing = CloseOrder(order_no=order_no, reason=CloseReason.UNPAID, at=NOW)
+    first = await ledgers.book.close_order(closing)
+    assert await mark(ledgers, order_no, "", "nobody has decided in time", topic="risk review, escalated")
+    assert await ledgers.book.close_order(closing) == first
+    assert await marked(ledgers, order_no) == []

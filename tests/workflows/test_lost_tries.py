@@ -13,9 +13,11 @@ from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
 from domain.order import OrderLine, Placement
+from domain.order_number import parse
 from domain.payment import Capture, ProviderPayment
 from domain.precedence import CaptureOutcome
 from domain.product import Product
+from domain.risk import Decision
 from domain.status import CloseReason, Status
 from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
@@ -152,6 +154,15 @@ async def test_a_cancel_after_a_lost_try_that_had_set_goods_aside_puts_them_back
     await shop.cancel(order_no)
     await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
     assert await shelf(shop, sku) == {"shelf": (5, 0, 0)}
+
+
+async def test_a_decision_that_a_lost_try_has_kept_holds_against_a_later_one(shop: Shop) -> None:
+    """Whoever decides second is told."""
+    order_no = await in_review(shop, await shop.sku())
+    await shop.risk.decide(order_no, Decision(approved=True, author="ann", note="called"), NOW)
+    against = await shop.acts.decide_risk(parse(order_no), Decision(approved=False, author="ben", note="a reseller"))
+    assert against.refused is not None and "otherwise" in against.refused.reason
+    assert await shop.split(order_no)
 
 
 async def test_an_order_that_a_lost_try_has_closed_is_not_split(shop: Shop) -> None:

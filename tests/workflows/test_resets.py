@@ -3,6 +3,7 @@
 Steps run again under another run id; the keys and the database say what has happened already.
 """
 
+import asyncio
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.status import CloseReason, Status
+from tests.audits import approve
 from tests.shop import Shop, until
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
@@ -73,6 +75,28 @@ async def test_a_split_order_that_is_reset_goes_on_and_ends(shop: Shop, forgetti
     await shop.confirm(number)
     assert (await shop.ended(order_no, 60)).status is Status.COMPLETED
     await books_balance(shop, order_no)
+    assert (await shop.show(order_no)).attention == []
+
+
+async def test_a_split_order_that_is_reset_hears_at_once_when_a_sub_order_ends(shop: Shop) -> None:
+    """Their runs are not its children any more. It looks again ever more seldom, up to an hour."""
+    order_no = await shop.place([await shop.sku()])
+    (number,) = await paid(shop, order_no)
+    await shop.ship(number)
+    await reset(shop, order_no)
+    await asyncio.sleep(8)  # it has looked twice, and pauses for 15 s
+    await shop.confirm(number)
+    assert (await shop.ended(order_no, 6)).status is Status.COMPLETED
+
+
+async def test_what_a_person_has_decided_holds_for_a_run_that_starts_over(shop: Shop) -> None:
+    """Nobody is asked again, and no clock decides otherwise."""
+    order_no = await shop.place([await shop.sku()], await suspicious(shop), **FAR)
+    await approve(shop, order_no)
+    await until(lambda: shop.show(order_no), lambda view: not view.attention)
+    await reset(shop, order_no, forgetting=True)
+    await shop.pay(order_no)
+    assert await shop.split(order_no)
     assert (await shop.show(order_no)).attention == []
 
 
