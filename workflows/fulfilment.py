@@ -110,7 +110,7 @@ class Fulfilment:
         if done.closed is not None:
             raise Closing(done.closed)
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
-        self.standing = dict.fromkeys(self._plans, Status.AWAITING_SHIPMENT)
+        self.standing = {number: self.standing.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
 
     async def undo_split(self) -> None:
         """Of an order that closes instead: the try of a task before this one, lost with its worker, may have set goods
@@ -134,6 +134,10 @@ class Fulfilment:
         self.standing[news.sub_order_no] = news.status
         if news.status in ENDED:
             self._told_ended.add(news.sub_order_no)
+        if not self._plans:
+            # Applied again by a reset, in the run's first task. A replay may have it before the updates of that task
+            # and not after them, so nothing may be sent here.
+            return
         if news.topic:
             self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
         self._show()

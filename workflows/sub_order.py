@@ -155,6 +155,7 @@ class SubOrder:
 
     async def _end(self) -> SubOrderEnded:
         """No message that was accepted is left unhandled, nothing owed is left undone; then the last words."""
+        self._show_status()
         await workflow.wait_condition(
             lambda: workflow.all_handlers_finished() and all(task.done() for task in self._unfinished)
         )
@@ -228,8 +229,9 @@ class SubOrder:
 
     @workflow.signal(description="The order was closed, with all that is left of it")
     def closed_with_order(self, closed: OrderClosed) -> None:
+        # Shown by the story, and not here: where a reset applies it again, a replay may have it before the updates of
+        # the same task and not after them.
         self._close_reason = closed.reason
-        self._show_status()
 
     @workflow.signal(description="The order's run did not start this one: it wants to be told of the end")
     def tell_your_end(self) -> None:

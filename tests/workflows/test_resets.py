@@ -11,9 +11,13 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType, ResetReapplyType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
 
 from domain.status import CloseReason, Status
+from runtime.worker import WORKFLOWS
 from tests.audits import approve
+from tests.sandbox import sandbox
 from tests.shop import Shop, until
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
@@ -87,6 +91,33 @@ async def test_a_split_order_that_is_reset_hears_at_once_when_a_sub_order_ends(s
     await asyncio.sleep(8)  # it has looked twice, and pauses for 15 s
     await shop.confirm(number)
     assert (await shop.ended(order_no, 6)).status is Status.COMPLETED
+
+
+async def test_what_a_reset_applies_again_can_be_replayed(shop: Shop) -> None:
+    """Signals and updates come in another order to a worker that replays them than to the one that had them first."""
+    order_no = await shop.place([await shop.sku(), await shop.sku(merchant="m2")])
+    first, second = await paid(shop, order_no)
+    await shop.ship(first)
+    await until(lambda: news_of(shop, order_no), bool)
+    await reset(shop, order_no)
+    await until(lambda: news_of(shop, order_no), bool)
+    await shop.ship(second)
+    await shop.confirm(first)
+    await shop.confirm(second)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+    run = shop.client.get_workflow_handle(shop.run(order_no).id)
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    await replayer.replay_workflow(await run.fetch_history())
+
+
+async def news_of(shop: Shop, order_no: str) -> int:
+    """How often its sub-orders have told the run of it that is open."""
+    described = await shop.run(order_no).describe()
+    run = shop.client.get_workflow_handle(described.id, run_id=described.run_id)
+    events = [event async for event in run.fetch_history_events()]
+    told = [event for event in events if event.HasField("workflow_execution_signaled_event_attributes")]
+    done = [event for event in events if event.HasField("workflow_task_completed_event_attributes")]
+    return len(told) if len(done) > 1 else 0
 
 
 async def test_what_a_person_has_decided_holds_for_a_run_that_starts_over(shop: Shop) -> None:
