@@ -143,9 +143,9 @@ class PiecesClosed(Message):
 
 
 class OrderClosing(Message):
-    """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, and closes by
-    its sub-orders: whichever of the two the database saw first holds. Only one that was `paid` can have come as far
-    as its split."""
+    """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, owes what was
+    closed before its split, and closes by its sub-orders: whichever of the two the database saw first holds. Only one
+    that was `paid` can have come as far as its split."""
 
     split: bool = False
     paid: bool = False

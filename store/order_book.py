@@ -314,8 +314,10 @@ _CLOSING_ACTION = {
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing:
     number = int(request.order_no)
     order = await lock_order(db, number)
+    of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
+    owed = [of_lines] if of_lines is not None else []
     if await is_split(db, number):
-        return OrderClosing(split=True)
+        return OrderClosing(split=True, owed=owed)
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
@@ -327,10 +329,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     await note(db, number, request.at, actor, action, detail=request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await tell(db, NOTICE, f"closed/{request.order_no}", body)
-    of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
     rest = await _pay_back_the_rest(db, order, request)
-    paid = order.payment == PaymentFact.PAID
-    return OrderClosing(paid=paid, owed=[owed for owed in (of_lines, rest) if owed is not None])
+    return OrderClosing(paid=order.payment == PaymentFact.PAID, owed=[*owed, rest] if rest is not None else owed)
 
 
 async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> PayBack | None:

@@ -200,6 +200,8 @@ class Order:
         # First of all: the try of a task before this one, lost with its worker, may have been further than this one.
         closing = await self._record_closing(reason)
         if closing.split:
+            for owed in closing.owed:
+                self._fulfilment.give_back(owed)
             await self._fulfilment.split()
             return None
         if closing.paid:

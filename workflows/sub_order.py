@@ -164,6 +164,7 @@ class SubOrder:
         self._board.clear()
         if self._end_is_wanted:
             await self._send(SubOrderNews(sub_order_no=self._no, status=self._status))
+            await workflow.wait_condition(workflow.all_handlers_finished)
         return SubOrderEnded(sub_order_no=self._no, status=self._status, close_reason=self._close_reason)
 
     # --- what parties do

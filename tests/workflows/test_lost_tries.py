@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from activities.orders import AcceptPayment, CloseOrder, RecordSplit, SplitDone, SplitOrder
+from activities.orders import AcceptPayment, CloseLines, CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.cart import Terms
@@ -19,6 +19,7 @@ from domain.precedence import CaptureOutcome
 from domain.product import Product
 from domain.risk import Decision
 from domain.status import CloseReason, Status
+from domain.stock import StockPolicy
 from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
 from tests.audits import approve, lost_in_placing
@@ -138,6 +139,26 @@ async def test_a_cancel_after_a_lost_try_that_had_split_closes_the_sub_orders(sh
     assert (await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))).sub_orders
     assert (await shop.cancel(order_no)).refused is None
     await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
+
+
+async def test_a_cancel_after_a_lost_try_that_had_closed_a_line_and_split_pays_the_line_back_too(shop: Shop) -> None:
+    """Two refunds: of the line that was gone, and of the rest."""
+    owner = merchant()
+    gone, there = await shop.sku(merchant=owner, pieces=1), await shop.sku(merchant=owner)
+    await shop.catalog.set_policy(owner, StockPolicy.DEDUCT_ON_PAYMENT)
+    order_no = await shop.place([gone, there], await suspicious(shop), **FAR)
+    rival = await shop.place([gone])
+    await shop.pay(rival)
+    await shop.split(rival)
+    await shop.pay(order_no)
+    await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
+    assert [short.line_no for short in (await shop.stock.deduct(StockOf(order_no=order_no))).short] == [1]
+    await shop.book.close_lines(CloseLines(order_no=order_no, lines=[1], at=NOW))
+    splitting = SplitActivities(shop.book, PostgresPhysical(shop.engine))
+    assert (await splitting.split_order(SplitOrder(order_no=order_no, terms=Terms(), at=NOW))).sub_orders
+    assert (await shop.cancel(order_no)).refused is None
+    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, there)
+    assert len((await shop.show(order_no)).refunds) == 2
 
 
 async def test_a_cancel_after_a_lost_try_that_had_set_goods_aside_puts_them_back(shop: Shop) -> None:
