@@ -144,10 +144,11 @@ class PiecesClosed(Message):
 
 class OrderClosing(Message):
     """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, owes what was
-    closed before its split, and closes by its sub-orders: whichever of the two the database saw first holds. Only one
-    that was `paid` can have come as far as its split."""
+    closed before its split, and closes by its sub-orders: whichever of the two the database saw first holds. Or it
+    `stands`, since it was to close unpaid, and is paid. Only one that was `paid` can have come as far as its split."""
 
     split: bool = False
+    stands: bool = False
     paid: bool = False
     owed: list[PayBack] = []  # noqa: RUF012  pydantic copies it
 

@@ -133,7 +133,7 @@ class PostgresOrderBook(Parcels):
             closing = await once(
                 db, order_operations, key, OrderClosing, lambda: _close_order(db, request), _was_closed
             )
-            if not closing.split:
+            if _was_closed(closing):
                 # Each time: a try that comes after a lost one may have asked for a person before it hears of this.
                 await forget_attention(db, int(request.order_no))
             return closing
@@ -192,7 +192,7 @@ def _was_split(done: SplitDone) -> bool:
 
 
 def _was_closed(closing: OrderClosing) -> bool:
-    return not closing.split
+    return not (closing.split or closing.stands)
 
 
 async def _place(db: AsyncConnection, request: RecordOrder) -> Placement:
@@ -318,6 +318,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     owed = [of_lines] if of_lines is not None else []
     if await is_split(db, number):
         return OrderClosing(split=True, owed=owed)
+    if request.reason is CloseReason.UNPAID and order.payment == PaymentFact.PAID and not order.close_reason:
+        return OrderClosing(stands=True)
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason

@@ -73,16 +73,7 @@ class Order:
         return await heeding_cancel(self._story(), self._operator_cancels)
 
     async def _story(self) -> OrderEnded:
-        try:
-            if not await self._came_this_far_before():
-                await self._place()
-            if not self._past_pivot:
-                await self._collect_payment()
-                await self._clear_risk()
-                await self._fulfilment.sell()
-            await self._fulfilment.split()
-        except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
-            self._ended = await self._close(closing.reason)
+        self._ended = await self._closed_or_split(self._until_split)
         if self._ended is None:
             # The pivot. The money is ours and risk has no objection: from here the order only moves forward.
             self._past_pivot = True
@@ -90,6 +81,28 @@ class Order:
         return await self._end(self._ended)
 
     # --- before the pivot
+
+    async def _closed_or_split(self, steps: Callable[[], Awaitable[None]]) -> OrderEnded | None:
+        """None when the order is split."""
+        try:
+            await steps()
+        except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
+            return await self._close(closing.reason)
+        return None
+
+    async def _until_split(self) -> None:
+        if not await self._came_this_far_before():
+            await self._place()
+        if self._past_pivot:
+            await self._fulfilment.split()
+            return
+        await self._collect_payment()
+        await self._sell()
+
+    async def _sell(self) -> None:
+        await self._clear_risk()
+        await self._fulfilment.sell()
+        await self._fulfilment.split()
 
     async def _came_this_far_before(self) -> bool:
         """A run that was reset finds in the database what its order is by now, and never takes a step back."""
@@ -191,14 +204,18 @@ class Order:
 
     async def _close(self, reason: CloseReason) -> OrderEnded | None:
         """Give everything back that was taken, then what was paid. None when the order goes on: it is split."""
-        self._background.cancel()
         ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
         if reason is CloseReason.REFUSED:
+            self._background.cancel()
             await self._placing.undo()
             self._answered = True  # with nothing held any more
             return ended
         # First of all: the try of a task before this one, lost with its worker, may have been further than this one.
         closing = await self._record_closing(reason)
+        if closing.stands:
+            self._payment.paid = True
+            return await self._closed_or_split(self._sell)
+        self._background.cancel()
         if closing.split:
             for owed in closing.owed:
                 self._fulfilment.give_back(owed)

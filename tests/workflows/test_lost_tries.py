@@ -122,6 +122,19 @@ async def test_an_order_that_a_lost_try_has_paid_by_another_capture_is_paid(shop
     await books_balance(shop, order_no)
 
 
+async def test_an_order_that_a_lost_try_has_paid_at_the_deadline_is_not_closed_unpaid(shop: Shop) -> None:
+    """The money came when the payment had just been closed, and this try does not hear of it. The clock beats nobody
+    whose payment is on record."""
+    order_no = await shop.place([await shop.sku()], payment_window_s=3)
+    capture = Ledgers(shop.engine).capture(order_no)
+    taken = AcceptPayment(order_no=order_no, capture=capture)
+    assert (await shop.book.accept_payment(taken)).outcome is CaptureOutcome.ACCEPTED
+    (number,) = await shop.split(order_no)
+    await shop.ship(number)
+    await shop.confirm(number)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
+
+
 async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
     sku = await shop.sku()
     order_no = await in_review(shop, sku)
