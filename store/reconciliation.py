@@ -27,7 +27,7 @@ SELECT s.order_no, sum(s.pay_fen - coalesce(b.goods, 0)) AS goods,
 FROM sub_orders s LEFT JOIN ({_BACK}) b USING (order_no, idx) WHERE s.settled_at IS NULL GROUP BY s.order_no
 """
 
-_QUESTIONS = {
+QUESTIONS = {
     "postings that do not sum to zero": (
         "SELECT key FROM journal_legs GROUP BY key, currency HAVING sum(amount_fen) <> 0"
     ),
@@ -37,11 +37,16 @@ _QUESTIONS = {
         " WHERE c.fate = 'ACCEPTED' AND (l.amount_fen, l.currency) IS DISTINCT FROM (c.amount_fen, c.currency)"
     ),
     "split orders whose goods or shipping are not what the order book says": (
-        f"SELECT o.order_no FROM orders o LEFT JOIN ({_BALANCES}) b ON b.reference = o.order_no::text"
+        f"SELECT o.order_no FROM orders o LEFT JOIN ({_BALANCES}) b"
+        "  ON b.reference = o.order_no::text AND b.currency = o.currency"
         f" LEFT JOIN ({_UNSETTLED}) u USING (order_no)"
         " WHERE EXISTS (SELECT 1 FROM sub_orders s WHERE s.order_no = o.order_no)"
         " AND (coalesce(-b.orders, 0), coalesce(-b.shipping, 0))"
         " <> (coalesce(u.goods, 0), coalesce(u.shipping, 0))"
+    ),
+    "orders that have money in another currency than theirs": (
+        f"SELECT o.order_no FROM orders o JOIN ({_BALANCES}) b ON b.reference = o.order_no::text"
+        " WHERE b.currency <> o.currency AND (b.orders <> 0 OR b.shipping <> 0 OR b.refunds <> 0)"
     ),
     "closed orders that still have a buyer's money": (
         f"SELECT o.order_no FROM orders o JOIN ({_BALANCES}) b ON b.reference = o.order_no::text"
@@ -49,7 +54,8 @@ _QUESTIONS = {
         " AND NOT EXISTS (SELECT 1 FROM piece_refunds r WHERE r.order_no = o.order_no AND r.withheld_fen > 0)"
     ),
     "orders that owe another refund than is to be made": (
-        f"SELECT o.order_no FROM orders o JOIN ({_BALANCES}) b ON b.reference = o.order_no::text"
+        f"SELECT o.order_no FROM orders o JOIN ({_BALANCES}) b"
+        "  ON b.reference = o.order_no::text AND b.currency = o.currency"
         " WHERE coalesce(-b.refunds, 0) <> (SELECT coalesce(sum(amount_fen), 0) FROM refunds r"
         " WHERE r.order_no = o.order_no AND r.state <> 'DONE')"
     ),
@@ -105,7 +111,7 @@ async def mismatches(engine: AsyncEngine) -> list[str]:
     """What does not add up, in words, with the first few that it is about; empty when all does."""
     found = []
     async with engine.connect() as db:
-        for what, question in _QUESTIONS.items():
+        for what, question in QUESTIONS.items():
             rows = (await db.execute(text(f"{question} LIMIT 5"))).all()
             if rows:
                 found.append(f"{what}: {', '.join('/'.join(map(str, row)) for row in rows)}")

@@ -35,6 +35,7 @@ class Life:
         self._view: View = {}
         self._parcels: dict[str, asyncio.Task[None]] = {}
         self._decided = False
+        self._split_or_ended = asyncio.Event()
 
     async def live(self) -> None:
         plan = self._plan
@@ -115,6 +116,8 @@ class Life:
         if self._plan.operation is None:
             return
         await asyncio.sleep(self._plan.operated_after_s)
+        if "sub-order" in self._plan.operation:
+            await self._split_or_ended.wait()  # what is to be done to a sub-order's run waits for one
         parts = [part["sub_order_no"] for part in self._view.get("sub_orders", [])]
         await self._operators.operate(self._plan.operation, self._no, parts)
 
@@ -134,8 +137,11 @@ class Life:
             heard = await self._gate.ask(Role.OPERATOR, "ann", "GET", f"/orders/{self._no}")
             if heard.done:
                 self._view = heard.body
+                ended = self._view["status"] in ENDINGS
+                if ended or self._view["sub_orders"]:
+                    self._split_or_ended.set()
                 await self._react()
-                if self._view["status"] in ENDINGS:
+                if ended:
                     break
             await asyncio.sleep(LOOK_EVERY_S)
         await asyncio.gather(*self._parcels.values())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from activities.orders import AcceptPayment, CloseLines, CloseOrder, FileCaptures, RecordRefusal
+from activities.orders import AcceptPayment, CloseLines, CloseOrder, FileCaptures, OrderClosing, RecordRefusal
 from activities.payment import StrayCapture
 from domain.order import Placement, Refusal, RefusalCode
 from domain.order_number import parse
@@ -164,11 +164,17 @@ async def test_a_closing_after_lines_were_closed_pays_back_the_rest_and_names_bo
 
 
 async def test_a_paid_order_does_not_expire(ledgers: Ledgers) -> None:
-    """Edge case 13: the deadline's job writes nothing unconditionally."""
+    """Edge case 13: the deadline's job is told that the order stands, writes nothing, and bars no later cancel."""
     order_no = await ledgers.paid()
-    with pytest.raises(AssertionError, match="EXPIRE"):
-        await ledgers.book.close_order(CloseOrder(order_no=order_no, reason=CloseReason.UNPAID, at=NOW))
+    before = await ledgers.views.events(order_no)
+    unpaid = CloseOrder(order_no=order_no, reason=CloseReason.UNPAID, at=NOW)
+    assert await ledgers.book.close_order(unpaid) == OrderClosing(stands=True)
     assert await ledgers.status(order_no) is Status.AWAITING_SHIPMENT
+    assert await ledgers.views.events(order_no) == before
+    assert await ledgers.one("SELECT count(*) FROM outbox WHERE message_id LIKE 'closed/%'") == 0
+    cancel = CloseOrder(order_no=order_no, reason=CloseReason.CANCELLED_BY_BUYER, at=NOW)
+    assert [owed.refund_no for owed in (await ledgers.book.close_order(cancel)).owed] == [f"{order_no}R01"]
+    assert await ledgers.book.close_order(unpaid) == await ledgers.book.close_order(cancel)
 
 
 async def test_a_split_is_made_once_and_adds_up_to_the_order(ledgers: Ledgers) -> None:
