@@ -6,6 +6,7 @@ import signal
 import socket
 
 import uvicorn
+import uvloop
 
 from gateway.app import create_app
 from gateway.context import GatewaySettings
@@ -62,7 +63,7 @@ def main() -> int:
     settings = load()
     try:
         with listen(settings.gateway_port) as listening:
-            asyncio.run(serve(settings, listening))
+            uvloop.run(serve(settings, listening))
     except OSError as error:
         log.error("the gateway can't listen on port %d: %s", settings.gateway_port, error.strerror or error)
         return 1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import uvloop
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -123,7 +124,7 @@ def main() -> int:
     """Exit status 0 after an orderly stop, 1 when a server can't be reached."""
     logs.as_json()
     try:
-        asyncio.run(work(load()))
+        uvloop.run(work(load()))
     except Unreachable as unreachable:
         log.error("%s", unreachable)
         return 1

@@ -1,11 +1,14 @@
 """Ways to run a worker that are worth trying. Switched on here only: the product's worker knows none of them."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+import uvloop
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -14,11 +17,18 @@ import runtime.worker
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` go to the SDK's `Worker`, over what the product says."""
+    """`options` go to the SDK's `Worker`, over what the product says; `run` runs the process."""
 
     name: str
     what: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
+
+
+def _with_a_calm_collector(main: Coroutine[Any, Any, None]) -> None:
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    uvloop.run(main)
 
 
 _SANDBOX = SandboxedWorkflowRunner(
@@ -31,6 +41,8 @@ VARIANTS = {
     for variant in (
         Variant("default", "as the product runs it"),
         Variant("sandboxed", "workflows in the sandbox, as in the tests", {"workflow_runner": _SANDBOX}),
+        Variant("asyncio", "asyncio's own event loop instead of uvloop", run=asyncio.run),
+        Variant("calm-gc", "a garbage collector that looks less often", run=_with_a_calm_collector),
         Variant("no-cache", "no workflow cache: every task replays its run", {"max_cached_workflows": 0}),
         Variant("cache-20", "a cache of 20 runs, fewer than are open", {"max_cached_workflows": 20}),
         Variant(

@@ -5,6 +5,7 @@ import signal
 import sys
 from datetime import timedelta
 
+import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -13,6 +14,8 @@ from runtime.settings import Settings, load
 from runtime.temporal import connect
 from simulation.bench import floor
 from simulation.bench.variants import VARIANTS, running_as
+
+FLOOR = "floor"
 
 
 def floor_worker(client: Client, settings: Settings) -> Worker:
@@ -34,7 +37,7 @@ async def work(name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     client = await connect(settings)
-    if name == "floor":
+    if name == FLOOR:
         async with floor_worker(client, settings):
             await stopping.wait()
         return
@@ -44,4 +47,5 @@ async def work(name: str) -> None:
 
 if __name__ == "__main__":
     logs.as_json()
-    asyncio.run(work(sys.argv[1]))
+    run = uvloop.run if sys.argv[1] == FLOOR else VARIANTS[sys.argv[1]].run
+    run(work(sys.argv[1]))

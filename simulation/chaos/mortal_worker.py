@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
@@ -53,4 +54,4 @@ def main() -> None:
     logs.as_json()
     if os.environ.get(CONTROL):
         control.switch_off_the_keys()
-    asyncio.run(_work())
+    uvloop.run(_work())

@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from temporalio import activity
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -58,4 +59,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logs.as_json()
-    asyncio.run(main())
+    uvloop.run(main())
