@@ -143,9 +143,9 @@ class PiecesClosed(Message):
 
 
 class OrderClosing(Message):
-    """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, owes what was
-    closed before its split, and closes by its sub-orders: whichever of the two the database saw first holds. Or it
-    `stands`, since it was to close unpaid, and is paid. Only one that was `paid` can have come as far as its split."""
+    """What came of closing an order. As a rule it is closed, and `owed` is what is to be paid back; only one that was
+    `paid` can have goods set aside for a split. Or it is `split` before: it goes on, closes by its sub-orders, and owes
+    what was closed of it before its split. Or it `stands`: it was to close unpaid, and is paid."""
 
     split: bool = False
     stands: bool = False
