@@ -252,13 +252,15 @@ class RecordReceived(Message):
 
 
 class RecordAttention(Message):
-    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed."""
+    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`: nobody is
+    needed for it once the order has ended, and then nothing is noted."""
 
     order_no: str
     subject: str  # '' for the order, else the sub-order's number
     topic: str
     text: str | None
     alarm: bool = True
+    while_open: bool = False
     at: Utc
 
 
