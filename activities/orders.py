@@ -143,9 +143,9 @@ class PiecesClosed(Message):
 
 
 class OrderClosing(Message):
-    """What a closed order owes; its goods and coupons go back by themselves. Or it is `split`, stands, owes what was
-    closed before its split, and closes by its sub-orders: whichever of the two the database saw first holds. Or it
-    `stands`, since it was to close unpaid, and is paid. Only one that was `paid` can have come as far as its split."""
+    """What came of closing an order. As a rule it is closed, and `owed` is what is to be paid back; only one that was
+    `paid` can have goods set aside for a split. Or it is `split` before: it goes on, closes by its sub-orders, and owes
+    what was closed of it before its split. Or it `stands`: it was to close unpaid, and is paid."""
 
     split: bool = False
     stands: bool = False
@@ -252,13 +252,15 @@ class RecordReceived(Message):
 
 
 class RecordAttention(Message):
-    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed."""
+    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`: nobody is
+    needed for it once the order has ended, and then nothing is noted."""
 
     order_no: str
     subject: str  # '' for the order, else the sub-order's number
     topic: str
     text: str | None
     alarm: bool = True
+    while_open: bool = False
     at: Utc
 
 

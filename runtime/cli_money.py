@@ -1,4 +1,4 @@
-"""Who has what: `money`, `settle` and `statements`."""
+"""Who has what: `money`, `settle`, `statements` and `reconcile`."""
 
 import csv
 import re
@@ -124,6 +124,25 @@ def statements(
         return
     columns = [Column("statement", fixed=True), Column("merchant"), Column("until"), Column("total", right=True)]
     print_table(columns, [[one.statement_no, one.merchant, _when(one.until), _yuan(one)] for one in made])
+
+
+def reconcile(as_json: base.AsJson = False) -> None:
+    """Ask the database whether the money adds up: journal, orders, refunds, statements and points.
+
+    Only reads, and may be asked at any moment. Exit code 0: it does; 1: it does not, and what is wrong is named."""
+
+    async def work(engine: "AsyncEngine") -> list[str]:
+        from store.reconciliation import mismatches
+
+        return await mismatches(engine)
+
+    wrong = base.with_engine(work)
+    if as_json:
+        base.say_json({"wrong": wrong})
+    else:
+        typer.echo("\n".join(wrong) or "it all adds up")
+    if wrong:
+        raise typer.Exit(base.REFUSED)
 
 
 def _say(made: list[Statement], form: Format) -> None:

@@ -144,9 +144,11 @@ class PostgresOrderBook(Parcels):
                 return Noted(changed=await _alarm(db, request))  # money for what is no order of ours
             # First the order, as everywhere: a closing holds it while it ends what needs a person. There may be
             # no order yet, and then nothing to hold.
-            await db.execute(
-                select(orders.c.order_no).where(orders.c.order_no == int(request.order_no)).with_for_update()
+            status = await db.scalar(
+                select(orders.c.status).where(orders.c.order_no == int(request.order_no)).with_for_update()
             )
+            if request.while_open and request.text is not None and status in ENDED:
+                return Noted(changed=False)
             changed = await (_mark(db, request) if request.text is not None else _unmark(db, request))
             if changed and request.subject and request.subject.isdigit():
                 await mark_stuck(db, request.order_no, request.subject)

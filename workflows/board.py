@@ -29,6 +29,7 @@ class Board:
         self._staged: dict[str, tuple[SearchAttributeKey[Any], Any]] = {}
         self._recorded: set[str] = set()
         self._nudges = 0
+        self.while_open = False  # what a person is needed for ends with the order, of which the database knows first
         self.listener: Listener | None = None
         self.waiting: dict[str, str] = {}  # topic: what a person is needed for
 
@@ -108,6 +109,7 @@ class Board:
             topic=topic,
             text=text,
             alarm=alarm,
+            while_open=self.while_open,
             at=workflow.now(),
         )
         try:

@@ -83,6 +83,7 @@ class RiskWatch:
             subject="",
             topic=f"{TOPIC}, escalated",
             text=f"nobody has decided in time: {why}",
+            while_open=True,
             at=workflow.now(),
         )
         await patiently(

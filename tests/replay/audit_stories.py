@@ -44,7 +44,6 @@ async def brought_back_after_the_split(on: Stage) -> None:
     await audited(on)
     await until(on.shop.run(order_no).describe, lambda run: run.close_time is None)
     await on.received(third)
-    await on.shop.run(order_no).signal("try_again")
     await on.shop.ended(order_no)
 
 

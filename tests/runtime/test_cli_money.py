@@ -78,6 +78,26 @@ def test_settle_makes_a_statement_once_in_every_format(typed: Typed, order: Orde
     assert "there is no statement" in no(typed, "statements", "kiln-0009")
 
 
+def test_reconcile_says_that_it_adds_up_or_what_does_not(typed: Typed, database: str, order: Order) -> None:
+    told = typed("reconcile")
+    assert (told.code, told.out, told.err) == (0, "it all adds up\n", "")
+    assert answer(typed, "reconcile") == {"wrong": []}
+
+    def refund_of(fen: int) -> None:
+        async def change(engine: AsyncEngine) -> Order:
+            await Ledgers(engine).sql("UPDATE refunds SET amount_fen = amount_fen + :fen", fen=fen)
+            return order
+
+        asyncio.run(_on(database, change))
+
+    refund_of(1)
+    told = typed("reconcile")
+    assert (told.code, told.err) == (1, "")
+    assert f"orders that owe another refund than is to be made: {order[0]}" in told.out
+    assert len(json.loads(typed("reconcile", "--json").out)["wrong"]) == len(told.out.splitlines())
+    refund_of(-1)
+
+
 def test_a_member_is_shown_with_its_points(typed: Typed, order: Order) -> None:
     shown = answer(typed, "member", "show", str(BUYER))
     assert (shown["balance"], shown["tier"]) == (19, None)

@@ -98,6 +98,25 @@ async def test_trouble_that_heals_while_the_sub_order_is_closed_never_deadlocks(
         await asyncio.gather(*(race() for _ in range(5)))
 
 
+async def test_whoever_is_asked_for_while_an_order_is_open_is_not_once_it_has_closed(ledgers: Ledgers) -> None:
+    """Both at one instant, thirty times: whichever comes first, the closing ends it. Others may still be asked for."""
+
+    async def race(n: int) -> None:
+        order_no = await ledgers.placed()
+        closing = CloseOrder(order_no=order_no, reason=CloseReason.UNPAID, at=NOW)
+        review = RecordAttention(
+            order_no=order_no, subject="", topic="risk review", text="decide", while_open=True, at=NOW
+        )
+        acts = [ledgers.book.close_order(closing), ledgers.book.record_attention(review)]
+        await asyncio.gather(*(acts if n % 2 else reversed(acts)))
+        assert await marked(ledgers, order_no) == []
+        assert not (await ledgers.book.record_attention(review)).changed
+        assert await mark(ledgers, order_no, "", "no answer", "refund")
+
+    for _ in range(6):
+        await asyncio.gather(*(race(n) for n in range(5)))
+
+
 async def test_whoever_is_asked_for_after_an_order_has_closed_is_not_needed_once_the_closing_is_heard_of(
     ledgers: Ledgers,
 ) -> None:

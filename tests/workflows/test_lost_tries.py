@@ -199,6 +199,20 @@ async def test_a_decision_that_a_lost_try_has_kept_holds_against_a_later_one(sho
     assert await shop.split(order_no)
 
 
+async def test_nobody_is_asked_to_decide_on_an_order_that_a_lost_try_has_closed(shop: Shop) -> None:
+    """Its review escalates all the same; no mark stays, and no second alarm goes out."""
+    terms = {**FAR, "review_window_s": 5}
+    order_no = await shop.place([await shop.sku()], await suspicious(shop), **terms)
+    await shop.when(order_no, lambda view: bool(view.attention))
+    await shop.book.close_order(CloseOrder(order_no=order_no, reason=CloseReason.CANCELLED_BY_BUYER, at=NOW))
+    await asyncio.sleep(7)
+    assert (await shop.show(order_no)).attention == []
+    alarms = await shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = :no", no=order_no)
+    assert len(alarms) == 1
+    await shop.cancel(order_no)
+    assert (await shop.ended(order_no)).close_reason is CloseReason.CANCELLED_BY_BUYER
+
+
 async def test_an_order_that_a_lost_try_has_closed_is_not_split(shop: Shop) -> None:
     """The approval comes after the lost cancel: goods and money go back all the same."""
     sku = await shop.sku()
