@@ -1,6 +1,7 @@
 """What parties do to an order that exists: an update to its run, or the status table's answer when it has ended."""
 
 import asyncio
+import contextlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -32,12 +33,15 @@ from workflows import search
 
 WAIT = timedelta(seconds=8)
 LOOKS, BETWEEN_LOOKS_S = 10, 0.2
-# It is not there, or it is just ending (seen under a race of a shipment and a cancel).
-_NO_OPEN_RUN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
 class NoSuchOrder(Exception):
     """There is no such order, or not for this party: the two look the same."""
+
+
+class _Torn(Exception):
+    """The run was ending with this act when something else came: Temporal has thrown the task away, and the act with
+    it. The run is open and does not know of the act, though the database may."""
 
 
 class Acts:
@@ -90,20 +94,21 @@ class Acts:
         run = search.order_id(name) if number.sub is None else search.sub_order_id(name)
         update_id = key or str(uuid.uuid4())
         for _ in range(LOOKS):
-            answer = await self._try(run, update, arg, update_id)
-            if answer is not None:
-                return answer
-            standing = await self._book.standing(number)
-            if standing is None:
-                raise NoSuchOrder
-            if action not in allowed(standing[0], actor):
-                return _ended(*standing, action, actor)
+            with contextlib.suppress(_Torn):
+                answer = await self._try(run, update, arg, update_id)
+                if answer is not None:
+                    return answer
+                standing = await self._book.standing(number)
+                if standing is None:
+                    raise NoSuchOrder
+                if action not in allowed(standing[0], actor):
+                    return _ended(*standing, action, actor)
             # A sub-order stands in the database a moment before its run starts.
             await asyncio.sleep(BETWEEN_LOOKS_S)
         raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
 
     async def _try(self, run: str, update: str, arg: object, update_id: str) -> Answer | None:
-        """None when there is no open run."""
+        """None when there is no open run. Raises _Torn."""
         try:
             answer: Answer = await self._client.get_workflow_handle(run).execute_update(
                 update, arg, id=update_id, result_type=Answer, rpc_timeout=WAIT
@@ -113,9 +118,11 @@ class Acts:
         except WorkflowUpdateFailedError as error:
             raise Unavailable(f"the run could not take it: {error.cause}; ask again") from error
         except RPCError as error:
-            if error.status not in _NO_OPEN_RUN:
-                raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
-            return None
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                raise _Torn from error
+            raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
         return answer
 
 

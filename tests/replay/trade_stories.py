@@ -51,7 +51,7 @@ async def coupon_given_back(on: Stage) -> None:
 @story()
 async def coupon_gone(on: Stage) -> None:
     asked = await with_coupon(on)
-    await placed(on, asked, payment_window_s=1)
+    await placed(on, asked, payment_window_s=6)
     refused = await on.shop.ask(asked)
     assert refused.refusal is not None
     on.about.append(refused.order_no)

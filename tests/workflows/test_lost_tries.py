@@ -18,7 +18,7 @@ from domain.payment import Capture, ProviderPayment
 from domain.precedence import CaptureOutcome
 from domain.product import Product
 from domain.risk import Decision
-from domain.status import CloseReason, Status
+from domain.status import Answer, CloseReason, Status
 from domain.stock import StockPolicy
 from store.order_book import PostgresOrderBook
 from store.physical import PostgresPhysical
@@ -197,6 +197,22 @@ async def test_a_decision_that_a_lost_try_has_kept_holds_against_a_later_one(sho
     against = await shop.acts.decide_risk(parse(order_no), Decision(approved=False, author="ben", note="a reseller"))
     assert against.refused is not None and "otherwise" in against.refused.reason
     assert await shop.split(order_no)
+
+
+async def test_a_receipt_whose_task_is_torn_by_another_message_ends_the_run_all_the_same(shop: Shop) -> None:
+    """The run would have ended with it, but something else came meanwhile: Temporal throws the task away, and the
+    message with it. The order book has the receipt by then, and must not answer in the run's place."""
+    order_no = await shop.place([await shop.sku()])
+    await shop.pay(order_no)
+    (number,) = await shop.split(order_no)
+    await shop.ship(number)
+    async with shop.engine.begin() as between:
+        await between.execute(text("SELECT 1 FROM orders WHERE order_no = :no FOR UPDATE"), {"no": int(order_no)})
+        confirming = asyncio.create_task(shop.confirm(number))
+        await until(lambda: shop.sql(SOMEBODY_WAITS), bool)
+        await shop.sub_run(number).signal("try_again")
+    assert await confirming == Answer(status=Status.COMPLETED)
+    assert (await shop.ended(order_no)).status is Status.COMPLETED
 
 
 async def test_nobody_is_asked_to_decide_on_an_order_that_a_lost_try_has_closed(shop: Shop) -> None:
