@@ -29,7 +29,6 @@ class Board:
         self._staged: dict[str, tuple[SearchAttributeKey[Any], Any]] = {}
         self._recorded: set[str] = set()
         self._nudges = 0
-        self.while_open = False  # what a person is needed for ends with the order, of which the database knows first
         self.listener: Listener | None = None
         self.waiting: dict[str, str] = {}  # topic: what a person is needed for
 
@@ -51,13 +50,14 @@ class Board:
         needed = ["", "### Needs a person", "", *waiting] if waiting else []
         workflow.set_current_details("\n".join([*self._describe(), *needed]))
 
-    async def needs_person(self, topic: str, text: str, *, alarm: bool = True) -> None:
-        """Mark the run, the database and whoever listens; raise an alarm, once for as long as it lasts."""
+    async def needs_person(self, topic: str, text: str, *, alarm: bool = True, while_open: bool = False) -> None:
+        """Mark the run, the database and whoever listens; raise an alarm, once for as long as it lasts. `while_open`:
+        nobody is needed for it once the order has ended, of which the database knows first."""
         if topic not in self.waiting or self.waiting[topic] != text:
             self.waiting[topic] = text
             self._mark()
             await self._tell(topic, text)
-        if topic not in self._recorded and await self._record(topic, text, alarm=alarm):
+        if topic not in self._recorded and await self._record(topic, text, alarm=alarm, while_open=while_open):
             self._recorded.add(topic)
 
     async def healed(self, topic: str) -> None:
@@ -66,7 +66,7 @@ class Board:
         self._mark()
         await self._tell(topic, None)
         self._recorded.discard(topic)
-        await self._record(topic, None, alarm=False)
+        await self._record(topic, None, alarm=False, while_open=False)
 
     def try_again(self) -> None:
         """An operator has mended something: whatever pauses between two rounds goes on now."""
@@ -101,7 +101,7 @@ class Board:
         if self.listener is not None:
             await self.listener(topic, text)
 
-    async def _record(self, topic: str, text: str | None, *, alarm: bool) -> bool:
+    async def _record(self, topic: str, text: str | None, *, alarm: bool, while_open: bool) -> bool:
         """Best effort: with the database down, the mark on the run must do until the next round."""
         record = RecordAttention(
             order_no=self._order_no,
@@ -109,7 +109,7 @@ class Board:
             topic=topic,
             text=text,
             alarm=alarm,
-            while_open=self.while_open,
+            while_open=while_open,
             at=workflow.now(),
         )
         try:

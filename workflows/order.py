@@ -53,7 +53,6 @@ class Order:
         self._start = start
         self._no = start.order_no
         self._board = Board(self._no, "", self._describe, Status.PENDING_PAYMENT)
-        self._board.while_open = True
         self._risk = RiskWatch(self._no, start.terms, self._board)
         self._payment = Collection(self._no, self._board)
         self._fulfilment = Fulfilment(start, self._board)
@@ -78,7 +77,6 @@ class Order:
         if self._ended is None:
             # The pivot. The money is ours and risk has no objection: from here the order only moves forward.
             self._past_pivot = True
-            self._board.while_open = False  # a refund may want a person when all is closed
             self._ended = await self._fulfil()
         return await self._end(self._ended)
 
@@ -218,7 +216,6 @@ class Order:
             self._payment.paid = True
             return await self._closed_or_split(self._sell)
         self._background.cancel()
-        self._board.while_open = False
         if closing.split:
             for owed in closing.owed:
                 self._fulfilment.give_back(owed)

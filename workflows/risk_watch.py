@@ -66,7 +66,8 @@ class RiskWatch:
     async def _ask_a_person(self, assessed: Assessment) -> Decision:
         why = "; ".join(reason.text for reason in assessed.reasons)
         # The alarm was raised with the verdict, in its transaction.
-        await self._board.needs_person(TOPIC, f"approve or reject with `decide_risk`: {why}", alarm=False)
+        wanted = f"approve or reject with `decide_risk`: {why}"
+        await self._board.needs_person(TOPIC, wanted, alarm=False, while_open=True)
         if not await self._decided_within(self._terms.review_window_s, "until the review escalates"):
             await self._escalate(why)
             await self._decided_within(self._terms.escalation_window_s, "until the configured side decides")

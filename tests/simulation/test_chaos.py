@@ -18,7 +18,7 @@ SEED = 20_261_111
 SMOKE = Config(seed=SEED, orders=210, per_second=2.2, drain_s=100)  # patient: the machine may be busy
 # Where a missing key shows soonest: workers die at commits, the provider's answers get lost.
 CONTROL = Config(
-    seed=SEED, orders=40, per_second=2.5, drain_s=15, control=True, rates=Rates(600, 0, 0, 0, bad_days=300)
+    seed=SEED, orders=40, per_second=2.5, drain_s=30, control=True, rates=Rates(600, 0, 0, 0, bad_days=300)
 )
 
 
