@@ -3,12 +3,16 @@
 import asyncio
 import itertools
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 
-from domain.payment import ProviderPayment
+from domain.payment import Capture, ProviderPayment
 from providers.notifications import verify
 from providers.payment import HttpPaymentProvider
+from providers.sandbox.relay import Relay, enqueue
+from providers.sandbox.state import State
 from tests.providers.parties import SECRET, Arrived, BadDay, Receiver, Sandbox, new_id, pay, payment_request
 
 
@@ -47,6 +51,20 @@ async def test_a_notification_is_repeated_until_it_is_acknowledged(http: httpx.A
     assert pauses[0] >= 0.18 and pauses[1] >= 0.36 and pauses[2] >= 0.7
     for one in repeats:
         verify(SECRET, one.headers, one.raw_body)
+
+
+def test_what_falls_due_while_the_sender_looks_is_not_overslept(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.sqlite3")
+    relay = Relay(state, "http://nowhere", SECRET)
+    at = time.time() - 1  # past by the time that the look is over
+    capture = Capture(
+        capture_id="c", payment_id="p", amount_fen=1, currency="CNY", captured_at=datetime.fromtimestamp(at, UTC)
+    )
+    with state.transaction() as db:
+        enqueue(db, capture, due_at=at, copies=1)
+    assert relay.look(at - 0.001) == ([], 0.0)
+    assert len(relay.look(at)[0]) == 1
+    state.close()
 
 
 async def test_what_is_never_acknowledged_does_not_hold_up_others(http: httpx.AsyncClient, receiver: Receiver) -> None:
