@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import Field
 from temporalio import activity
@@ -115,6 +115,14 @@ class FindingsMarked(Message):
     healed: int
 
 
+class Mark(NamedTuple):
+    """That a person is needed: `subject` is '' for the order, else the sub-order's number."""
+
+    order_no: str
+    subject: str
+    topic: str
+
+
 class AuditLedger(Protocol):
     """Our own books, as the audit reads them. Every call may be repeated."""
 
@@ -138,6 +146,14 @@ class AuditLedger(Protocol):
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         """Mark each finding, with one alarm for as long as it lasts. Key: the order, subject and topic."""
+        ...
+
+    async def marks_of_ended(self) -> list[Mark]:
+        """What runs have marked on orders that have ended by now, and on their sub-orders."""
+        ...
+
+    async def heal(self, mark: Mark, at: datetime) -> bool:
+        """Take a mark away; False when it is gone already."""
         ...
 
 
@@ -207,6 +223,15 @@ class AuditActivities:
 
     @activity.defn
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        """Key: the order, subject and topic, for as long as it lasts."""
+        """Key: the order, subject and topic, for as long as it lasts.
+
+        A mark on an ended order whose run has ended too is taken away: it is of a try of a task that was lost with its
+        worker, and nobody else knows of it."""
         async with _beating():
-            return await self._ledger.mark_findings(request)
+            marked = await self._ledger.mark_findings(request)
+            marks = await self._ledger.marks_of_ended()
+            subjects = {mark.subject for mark in marks if mark.subject}
+            closed = await self._runs.closed({mark.order_no for mark in marks}, subjects)
+            left = [mark for mark in marks if mark.order_no in closed and (not mark.subject or mark.subject in closed)]
+            healed = [await self._ledger.heal(mark, request.at) for mark in left]
+            return marked.model_copy(update={"healed": marked.healed + sum(healed)})

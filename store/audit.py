@@ -7,16 +7,17 @@ from typing import Any
 from sqlalchemy import Row, Text, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, MarkFindings
+from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
 from activities.orders import RecordAttention
 from domain.audit import Finding, HeldOrder
 from domain.cart import Address, Cart, CartLine, StartOrder, Terms
-from domain.status import Actor, Status
+from domain.status import ENDED, Actor, Status
 from store import audit_sql as sql
 from store.engine import looking
 from store.lines import read_lines
 from store.notes import note
 from store.order_book import PostgresOrderBook
+from store.sub_order_rows import of_others
 from store.tables import attentions, orders
 
 TOPIC = "audit"
@@ -92,6 +93,18 @@ class PostgresAudit:
         well = before - set(found) if request.healing else set()
         healed = [await self._mark(place, None, request.at) for place in sorted(well)]
         return FindingsMarked(raised=sum(raised), healed=sum(healed))
+
+    async def marks_of_ended(self) -> list[Mark]:
+        ended = select(attentions.c.order_no, attentions.c.subject, attentions.c.topic).join(
+            orders, orders.c.order_no == attentions.c.order_no
+        )
+        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != TOPIC, ~of_others())
+        async with self._looking.connect() as db:
+            return [Mark(str(row.order_no), row.subject, row.topic) for row in await db.execute(of_runs)]
+
+    async def heal(self, mark: Mark, at: datetime) -> bool:
+        well = RecordAttention(order_no=mark.order_no, subject=mark.subject, topic=mark.topic, text=None, at=at)
+        return (await self._book.record_attention(well)).changed
 
     async def _mark(self, place: tuple[str, str], said: str | None, at: datetime) -> bool:
         order_no, subject = place

@@ -6,9 +6,10 @@ Every change locks the order's row first, so that a shipment and a cancel of one
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.payment import REFUND_TOPIC
 from domain.order_number import parse
 from domain.status import (
     Action,
@@ -23,7 +24,7 @@ from domain.status import (
 )
 from domain.status import fold as fold_statuses
 from store.notes import note
-from store.tables import attentions, orders, sub_orders
+from store.tables import attentions, orders, refunds, sub_orders
 
 SubOrderRow = Row[Any]
 
@@ -71,10 +72,16 @@ async def note_on(
     await note(db, row.order_no, at, actor, action, subject=row.sub_order_no, detail=detail)
 
 
+def of_others() -> ColumnElement[bool]:
+    """Marks of stray money and of after-sale: other matters than an order's own story."""
+    return attentions.c.subject.like("stray-payment/%") | attentions.c.subject.like("%A%")
+
+
 async def forget_attention(db: AsyncConnection, order_no: int) -> None:
-    """The order is at an ending: nobody is needed for it any more. Stray money, and after-sale, are other matters."""
-    of_others = attentions.c.subject.like("stray-payment/%") | attentions.c.subject.like("%A%")
-    await db.execute(delete(attentions).where(attentions.c.order_no == order_no, ~of_others))
+    """The order is at an ending: nobody is needed for it any more, but for a refund that it still owes."""
+    owes = exists().where(refunds.c.order_no == order_no, refunds.c.state != "DONE")
+    lasts = (attentions.c.topic == REFUND_TOPIC) & owes
+    await db.execute(delete(attentions).where(attentions.c.order_no == order_no, ~of_others(), ~lasts))
 
 
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:

@@ -7,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, PayBack, PiecesClosed
-    from activities.payment import MakeRefund, PaymentActivities
+    from activities.payment import REFUND_TOPIC, MakeRefund, PaymentActivities
     from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
     from domain.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
     from domain.status import CloseReason
@@ -117,6 +117,6 @@ async def refund(refund_no: str, board: Board) -> None:
             summary=f"pay back, refund {refund_no}",
             **OUTSIDE,
         ),
-        topic="refund",
+        topic=REFUND_TOPIC,
         board=board,
     )

@@ -56,28 +56,29 @@ class Relay:
         ):
             while True:
                 self._wake.clear()
-                for notification_id, body in self._due():
+                due, pause_s = self.look(time.time())
+                for notification_id, body in due:
                     self._in_flight.add(notification_id)
                     sends.create_task(self._send(client, notification_id, body))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pause_s())
+                    await asyncio.wait_for(self._wake.wait(), pause_s)
 
-    def _due(self) -> list[tuple[str, str]]:
+    def look(self, now: float) -> tuple[list[tuple[str, str]], float | None]:
+        """What is due, and the seconds until the next is; None when nothing is known of. What is due and finds no place
+        waits for a send to end, which wakes the relay. One moment for both questions: between two moments a
+        notification could fall due that is in neither answer, and it would be sent never."""
         # Those tried least come first: a crowd that is never acknowledged can't starve a new one.
         rows = self._state.db.execute(
             "SELECT notification_id, body FROM notifications WHERE copies_left > 0 AND due_at <= ?"
             " ORDER BY attempts, due_at, rowid LIMIT ?",
-            (time.time(), MOST_AT_ONCE + len(self._in_flight)),
+            (now, MOST_AT_ONCE + len(self._in_flight)),
         )
         waiting = [(row[0], row[1]) for row in rows if row[0] not in self._in_flight]
-        return waiting[: MOST_AT_ONCE - len(self._in_flight)]
-
-    def _pause_s(self) -> float | None:
-        """Until the next is due; a send that ends, and a new capture, wake the relay before that."""
-        row = self._state.db.execute(
-            "SELECT MIN(due_at) FROM notifications WHERE copies_left > 0 AND due_at > ?", (time.time(),)
+        (later,) = self._state.db.execute(
+            "SELECT MIN(due_at) FROM notifications WHERE copies_left > 0 AND due_at > ?", (now,)
         ).fetchone()
-        return None if row[0] is None else max(0.0, row[0] - time.time())
+        pause_s = None if later is None else max(0.0, later - time.time())
+        return waiting[: MOST_AT_ONCE - len(self._in_flight)], pause_s
 
     async def _send(self, client: httpx.AsyncClient, notification_id: str, body: str) -> None:
         now = datetime.now(UTC)

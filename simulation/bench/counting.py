@@ -4,7 +4,7 @@ Actions are what it bills: a start, an update, a signal, a timer, an upsert of s
 each, a child's start 2, all local activities of one workflow task together 1.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,13 +19,14 @@ History = Sequence[HistoryEvent]
 
 
 @contextmanager
-def counting_transactions() -> Iterator[Counter[str]]:
-    """Transactions that activities of this process make, by activity."""
-    seen: Counter[str] = Counter()
+def counting_transactions() -> Iterator[dict[str, Counter[str]]]:
+    """Transactions that activities of this process make: by workflow id, then by activity."""
+    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def ended(_: Connection) -> None:
         if activity.in_activity():
-            seen[activity.info().activity_type] += 1
+            about = activity.info()
+            seen[about.workflow_id or ""][about.activity_type] += 1
 
     for name in ("commit", "rollback"):
         event.listen(Engine, name, ended)

@@ -28,7 +28,8 @@ async def measure_costs(stage: Stage) -> dict[str, Costs]:
     async with working(stage, ours), Orders(stage, ours).at_work() as orders:
         with counting_transactions() as seen:
             costs = {"ours": Costs(await _counts(stage, orders))}
-        each = Counter({name: round(count / ORDERS) for name, count in seen.items()})
+        every = sum(seen.values(), Counter())
+        each = Counter({name: round(count / ORDERS) for name, count in every.items()})
         costs["ours"].transactions = each
         costs["ours"].counts["transactions in activities"] = each.total()
     async with floor_worker(stage.client, bare):

@@ -96,7 +96,7 @@ class Receiver:
     def of(self, payment_id: str) -> list[Arrived]:
         return [one for one in self.arrived if one.data["payment_id"] == payment_id]
 
-    async def wait_for(self, payment_id: str, number: int, within_s: float = 6) -> list[Arrived]:
+    async def wait_for(self, payment_id: str, number: int, within_s: float = 30) -> list[Arrived]:
         """Until at least so many notifications of the payment came."""
         until = time.monotonic() + within_s
         while len(self.of(payment_id)) < number:

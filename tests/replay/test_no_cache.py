@@ -1,19 +1,16 @@
 """Stories on a worker that keeps no run in its memory: every single task of them is a replay, live.
 
 The SDK's core (1.35.0; its sdk-rust pull request 1482 mends it) may drop a run without a cache while a local activity
-is under way. The task then times out and is given out again: nothing is lost, but a caller has to be patient.
+is under way. The task then times out and is given out again: nothing is lost, but a caller has to be patient, as those
+of a test's shop are.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from domain.status import Answer
-from gateway.acts import Acts
-from gateway.checkout import Unavailable
 from tests.servers import open_shop
 from tests.shop import Shop, working
 from tests.workflows import test_stories as stories
@@ -21,14 +18,6 @@ from tests.workflows import test_stories as stories
 NO_CACHE = {"max_cached_workflows": 0, "workflow_task_timeout_s": 2}
 
 Play = Callable[[Shop], Awaitable[None]]
-
-
-class PatientActs(Acts):
-    async def _try(self, run: str, update: str, arg: object, update_id: str) -> Answer | None:
-        for _ in range(5):
-            with suppress(Unavailable):
-                return await super()._try(run, update, arg, update_id)
-        raise Unavailable("no worker answers")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +28,6 @@ async def forgetful(
         open_shop(client, shop_database, shop_engine, sandbox_port, "no-cache", **NO_CACHE) as shop,
         working(shop.settings, client),
     ):
-        shop.acts = PatientActs(client, shop.book)
         yield shop
         await shop.bad_days()
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from activities.orders import RecordAttention
 from domain.status import CloseReason, Status
 from tests.audits import audit, done_about, found_about, received, runs_of, terminate
 from tests.shop import Person, Shop, until
+from tests.store.books import NOW
 from tests.trade import coupon, merchant, promote, shelf, shelve
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid
 from tests.workflows.test_trade import cart
@@ -46,6 +48,40 @@ async def test_an_order_with_a_run_is_never_touched(shop: Shop) -> None:
     assert found_about(report, waiting) == found_about(report, on_its_way) == []
     await shop.cancel(waiting)
     await received(shop, on_its_way)
+
+
+async def test_a_mark_that_a_lost_try_has_left_on_an_ended_order_is_taken_away(shop: Shop) -> None:
+    """The run has ended and knows nothing of it; so nobody else would ever heal it."""
+    order_no = await shop.place([await shop.sku()])
+    await paid(shop, order_no)
+    (number,) = await shop.split(order_no)
+    await received(shop, order_no)
+    await shop.ended(order_no)
+    for subject, topic in (("", "stock"), (number, "transit")):
+        lost = RecordAttention(order_no=order_no, subject=subject, topic=topic, text="lost", at=NOW)
+        assert (await shop.book.record_attention(lost)).changed
+    await audit(shop)
+    assert (await shop.show(order_no)).attention == []
+
+
+async def test_a_refund_that_is_stuck_is_listed_until_it_is_paid_though_its_order_has_ended(shop: Shop) -> None:
+    """One sub-order is cancelled, the other received: the mark outlives the order, and the audit leaves it."""
+    skus = [await shop.sku(merchant="m1"), await shop.sku(merchant="m2")]
+    order_no = await shop.place(skus)
+    await paid(shop, order_no)
+    first, second = await shop.split(order_no)
+    await shop.bad_days(refund_refuses=True)
+    await shop.cancel(first)
+    await shop.when(order_no, lambda view: "refund" in {one.topic for one in view.attention}, 60)
+    assert (await shop.ship(second)).refused is None
+    await shop.confirm(second)
+    await shop.when_status(order_no, Status.COMPLETED)
+    await audit(shop)
+    assert [(one.subject, one.topic) for one in (await shop.show(order_no)).attention] == [(first, "refund")]
+    await shop.bad_days()
+    await shop.sub_run(first).signal("try_again")
+    await shop.ended(order_no)
+    assert (await shop.show(order_no)).attention == []
 
 
 async def test_an_order_younger_than_the_grace_is_left_alone(shop: Shop) -> None:

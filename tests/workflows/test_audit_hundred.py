@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from temporalio.service import RPCError
 
@@ -21,6 +21,16 @@ ORDERS = 100
 SEED = 11
 AT_ONCE = 10
 UNPAID_WINDOW_S = 20
+
+
+async def a_few_at_once(acts: Iterable[Awaitable[None]]) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(act: Awaitable[None]) -> None:
+        async with places:
+            await act
+
+    await asyncio.gather(*(one(act) for act in acts))
 
 
 class Crowd:
@@ -77,14 +87,11 @@ class Crowd:
         return order_no
 
     async def come(self, stages: list[str], reviewed: Person) -> None:
-        places = asyncio.Semaphore(AT_ONCE)
-
         async def one(stage: str) -> None:
-            async with places:
-                play: Callable[..., Awaitable[str]] = getattr(self, stage)
-                self.stage[await (play(reviewed) if stage == "in_review" else play())] = stage
+            play: Callable[..., Awaitable[str]] = getattr(self, stage)
+            self.stage[await (play(reviewed) if stage == "in_review" else play())] = stage
 
-        await asyncio.gather(*(one(stage) for stage in stages))
+        await a_few_at_once(one(stage) for stage in stages)
 
     async def end(self, order_no: str) -> None:
         """The parties do their part of what is left."""
@@ -98,8 +105,8 @@ class Crowd:
             if stage != "shipped":
                 assert (await self.shop.ship(number)).refused is None
             assert (await self.shop.confirm(number)).refused is None
-            await until(lambda: self.nudged(order_no), bool, 40)
-        assert (await self.shop.ended(order_no, 40)).status in (Status.COMPLETED, Status.CLOSED)
+            await until(lambda: self.nudged(order_no), bool)
+        assert (await self.shop.ended(order_no)).status in (Status.COMPLETED, Status.CLOSED)
 
     async def nudged(self, order_no: str) -> bool:
         """A run that follows a sub-order's run of before looks now, not when its pause is over."""
@@ -126,7 +133,7 @@ async def test_a_hundred_orders_terminated_at_random_stages_leave_nothing_held(s
 
     assert [one for one in report.found if one.order_no in crowd.stage] == []
     assert report.started_again >= ORDERS // 2
-    await asyncio.gather(*(crowd.end(order_no) for order_no in crowd.stage))
+    await a_few_at_once(crowd.end(order_no) for order_no in crowd.stage)
     await nothing_held(shop, sku, crowd)
     again = await audit(shop)
     assert [one for one in again.done if one.split(":")[0] in crowd.stage] == []
@@ -143,7 +150,7 @@ async def lose_all(shop: Shop, order_nos: list[str], chosen: random.Random) -> N
                 with contextlib.suppress(RPCError):
                     await shop.sub_run(part.sub_order_no).terminate("by mistake")
 
-    await asyncio.gather(*(lose(order_no, all_of_it=chosen.random() < 0.5) for order_no in order_nos))
+    await a_few_at_once(lose(order_no, all_of_it=chosen.random() < 0.5) for order_no in order_nos)
 
 
 async def nothing_held(shop: Shop, sku: str, crowd: Crowd) -> None:
