@@ -1,5 +1,5 @@
 """The relays: payment notifications from the inbox to their orders, alarms and notices from the outbox to people; and
-who keeps the runs of after-sale's cases going.
+who keeps the runs of after-sale's cases, and of money on its way back, going.
 
 All run in every worker. What one of them has claimed and not settled is another's after the lease.
 """
@@ -25,7 +25,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.audit import AuditActivities, StartAgain
 from activities.payment import StrayCapture
-from domain.payment import Capture
 from domain.precedence import WANTED, CaptureOutcome
 from gateway.after_sales import AfterSales
 from providers.notifier import HttpNotifier
@@ -39,9 +38,9 @@ from workflows.stray_payment import StrayPayment
 IDLE_S = 0.25
 AFTER_A_FAULT_S = 2.0
 AT_ONCE = 20
-CASES_EVERY_S = 30.0
-CASE_OVERDUE = timedelta(minutes=1)
-CASES_AT_ONCE = 100
+KEEPERS_LOOK_EVERY_S = 30.0
+OVERDUE = timedelta(minutes=1)  # for whom a keeper looks
+KEPT_AT_ONCE = 100
 ALARM_AFTER = 8  # tries: some two minutes without a worker, or something worse
 
 log = logging.getLogger("relay")
@@ -59,6 +58,13 @@ async def keep_going(step: Callable[[], Awaitable[int]], what: str) -> None:
         else:
             if moved == 0:
                 await asyncio.sleep(IDLE_S)
+
+
+async def look_now_and_then(look: Callable[[], Awaitable[None]]) -> int:
+    """A keeper's step."""
+    await look()
+    await asyncio.sleep(KEEPERS_LOOK_EVERY_S)
+    return 0
 
 
 class CutShort(Exception):
@@ -83,7 +89,7 @@ class InboxRelay:
         try:
             outcome = await self._offer(notification)
             if outcome not in WANTED:
-                await self._send_back(notification.capture, outcome)
+                await self.send_back(StrayCapture(capture=notification.capture, why=outcome))
         except (CutShort, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             pause = timedelta(seconds=min(30.0, 0.5 * 2 ** min(notification.attempts, 10)))
             log.info("notification %s waits %s: %s", notification.notification_id, pause, error)
@@ -115,22 +121,38 @@ class InboxRelay:
             raise CutShort(f"order {capture.payment_id} has lost its run: {started.outcome}")
         return await self._inbox.without_a_run(capture)
 
-    async def _send_back(self, capture: Capture, why: CaptureOutcome) -> None:
+    async def send_back(self, stray: StrayCapture) -> None:
+        """Key: the capture. Start the run that sends it back, unless it is there or has done so."""
+        capture = stray.capture
         try:
             await self._client.start_workflow(
                 StrayPayment.run,
-                StrayCapture(capture=capture, why=why),
+                stray,
                 id=search.stray_payment_id(capture.capture_id),
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=f"{capture.amount_fen} fen {capture.currency} for {capture.payment_id}: {why}",
+                # Not after it has ended; but after it was terminated.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                static_summary=f"{capture.amount_fen} fen {capture.currency} for {capture.payment_id}: {stray.why}",
                 search_attributes=TypedSearchAttributes(
                     [SearchAttributePair(search.ORDER_NO, capture.payment_id[:64])]
                 ),
             )
         except WorkflowAlreadyStartedError:
             log.info("capture %s has been sent back before", capture.capture_id)
+
+
+class StrayKeeper:
+    """Somebody's money has no parent either: what is not back in good time gets its run back."""
+
+    def __init__(self, inbox: PostgresInbox, relay: InboxRelay, overdue: timedelta = OVERDUE) -> None:
+        self._inbox = inbox
+        self._relay = relay
+        self._overdue = overdue
+
+    async def look(self) -> None:
+        for stray in await self._inbox.not_back(self._overdue, KEPT_AT_ONCE):
+            await self._relay.send_back(stray)
 
 
 class OutboxRelay:
@@ -161,16 +183,11 @@ class CaseKeeper:
     """A case has no parent that would start its run again, and holds pieces and a settlement while it is open: one
     whose clock should have acted, and did not, gets its run back. Where it is there, nothing happens."""
 
-    def __init__(self, cases: PostgresAfterSales, front: AfterSales, overdue: timedelta = CASE_OVERDUE) -> None:
+    def __init__(self, cases: PostgresAfterSales, front: AfterSales, overdue: timedelta = OVERDUE) -> None:
         self._cases = cases
         self._front = front
         self._overdue = overdue
 
-    async def step(self) -> int:
-        await self.look()
-        await asyncio.sleep(CASES_EVERY_S)
-        return 0
-
     async def look(self) -> None:
-        for start in await self._cases.overdue(self._overdue, CASES_AT_ONCE):
+        for start in await self._cases.overdue(self._overdue, KEPT_AT_ONCE):
             await self._front.keep(start)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 import uvloop
 from temporalio.client import Client
@@ -23,7 +24,7 @@ from gateway.after_sales import AfterSales
 from providers.notifier import HttpNotifier
 from runtime import logs
 from runtime.audit import ensure_audit
-from runtime.relays import CaseKeeper, InboxRelay, OutboxRelay, keep_going
+from runtime.relays import CaseKeeper, InboxRelay, OutboxRelay, StrayKeeper, keep_going, look_now_and_then
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
 from runtime.wiring import activities, audit, open_engine
@@ -93,12 +94,18 @@ async def run_worker(
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)
         cases = PostgresAfterSales(engine)
         front = AfterSales(client, cases, settings.task_queue, settings.workflow_task_timeout_s)
-        keeper = CaseKeeper(cases, front)
+        looks = {
+            "cases": CaseKeeper(cases, front).look,
+            "stray payments": StrayKeeper(PostgresInbox(engine), inbox).look,
+        }
         async with worker:
             relays = [
                 asyncio.create_task(keep_going(inbox.step, "inbox")),
                 asyncio.create_task(keep_going(outbox.step, "outbox")),
-                asyncio.create_task(keep_going(keeper.step, "cases")),
+                *(
+                    asyncio.create_task(keep_going(partial(look_now_and_then, look), what))
+                    for what, look in looks.items()
+                ),
             ]
             log.info("working on %s", settings.task_queue)
             await stopping.wait()

@@ -2,16 +2,17 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Text, bindparam, cast, exists, func, select, update
+from sqlalchemy import BindParameter, Text, bindparam, cast, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.payment import StrayCapture
 from domain.base import Message
 from domain.payment import Capture
-from domain.precedence import CaptureOutcome
+from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Status
 from store.notes import ALARM, tell
 from store.order_book import file_capture
-from store.tables import captures, orders, payment_notifications
+from store.tables import captures, orders, payment_notifications, refunds
 
 # While one relay works on a notification the others leave it alone; should that relay die, they take over then.
 LEASE = timedelta(seconds=12)
@@ -65,6 +66,28 @@ class PostgresInbox:
                 .where(payment_notifications.c.notification_id == notification_id)
                 .values(settled_at=func.now(), outcome=outcome.value)
             )
+
+    async def not_back(self, so_long: timedelta, most: int) -> list[StrayCapture]:
+        """Money that no order wanted, and that is not back at its payer so long after. Oldest first."""
+        inbox = payment_notifications.c
+        back = exists().where(refunds.c.refund_no == func.concat("S", inbox.capture_id), refunds.c.state == "DONE")
+        kept = exists().where(captures.c.capture_id == inbox.capture_id, captures.c.fate == "ACCEPTED")
+        # Written out, as in the index that has these and no others.
+        wanted: BindParameter[list[str]] = bindparam(
+            "wanted", sorted(outcome.value for outcome in WANTED), expanding=True, literal_execute=True
+        )
+        late = inbox.settled_at < func.now() - bindparam("so_long", so_long)
+        found = (
+            select(cast(inbox.capture, Text), inbox.outcome)
+            .where(inbox.outcome.not_in(wanted), late, ~back, ~kept)
+            .order_by(inbox.settled_at)
+            .limit(most)
+        )
+        async with self._engine.connect() as db:
+            return [
+                StrayCapture(capture=Capture.model_validate_json(capture), why=CaptureOutcome(why))
+                for capture, why in await db.execute(found)
+            ]
 
     async def alarm(self, notification_id: str, text: str) -> None:
         """Money may be behind it, and it goes nowhere. Once per notification."""

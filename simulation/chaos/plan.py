@@ -86,7 +86,7 @@ def _order(random: Random, number: int, arrives_s: float) -> OrderPlan:
         cancels_after_s=random.uniform(0, 10) if random.random() < 0.15 else None,
         platform_cancels=random.random() < 0.3,
         operation=operation,
-        operated_after_s=random.uniform(0.1, 6),
+        operated_after_s=random.choice((random.uniform(0.1, 2), random.uniform(0.1, 11))),  # most orders end soon
         risk_approved=random.choice((True, True, False, None)),
         parcels={merchant: _parcel(random) for merchant in MERCHANTS},
     )

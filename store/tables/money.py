@@ -49,6 +49,11 @@ payment_notifications = Table(
         "due_at",
         postgresql_where="settled_at IS NULL",
     ),
+    Index(
+        "payment_notifications_stray_idx",
+        "settled_at",
+        postgresql_where="outcome NOT IN ('ACCEPTED', 'DUPLICATE')",
+    ),
 )
 
 refunds = Table(

@@ -1,13 +1,20 @@
 """What breaks for longer than a round of retries is waited out: visible, alarmed, and healed by itself."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from temporalio.client import WorkflowExecutionStatus
 
+from activities.payment import StrayCapture
 from domain.status import CloseReason, Status
+from runtime.relays import InboxRelay, StrayKeeper
+from runtime.wiring import audit
+from store.inbox import PostgresInbox
 from tests.shop import Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
 from workflows import search
@@ -132,6 +139,43 @@ async def test_stray_money_that_can_not_go_back_raises_an_alarm_also_for_an_unkn
         lambda: shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = 'nobodys-order'"),
         lambda rows: len(rows) == 1,
     )
+
+
+@pytest.mark.parametrize("lost", ["while the provider refuses", "before it was filed"])
+async def test_money_whose_run_was_terminated_goes_back_all_the_same(shop: Shop, lost: str) -> None:
+    """Nobody's order would ever ask for it."""
+    payment_id, inbox = f"nobodys-{uuid.uuid4().hex}", PostgresInbox(shop.engine)
+    relay = InboxRelay(shop.client, inbox, audit(shop.settings, shop.engine, shop.client), shop.settings.task_queue)
+    keeper = StrayKeeper(inbox, relay, overdue=timedelta(0))
+    async with nothing_goes_back(shop, lost):
+        await shop.pay(payment_id, amount_fen=7, force=True)
+        (stray,) = await until(lambda: mine(inbox, payment_id), bool)
+        run = shop.client.get_workflow_handle(search.stray_payment_id(stray.capture.capture_id))
+        await until(run.describe, lambda described: attribute(described, search.NEEDS_ATTENTION) is True)
+        await run.terminate("by mistake")
+    assert await mine(inbox, payment_id) == [stray]
+    await keeper.look()
+    await until(lambda: mine(inbox, payment_id), lambda left: left == [])
+    assert await shop.provider_kept(payment_id) == 0
+    assert await shop.money(payment_id) == {}
+    await run.result()
+    await keeper.look()
+    assert (await run.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+
+@asynccontextmanager
+async def nothing_goes_back(shop: Shop, lost: str) -> AsyncIterator[None]:
+    if lost == "before it was filed":
+        async with without(shop, "journal_postings"):
+            yield
+    else:
+        await shop.bad_days(refund_refuses=True)
+        yield
+        await shop.bad_days()
+
+
+async def mine(inbox: PostgresInbox, payment_id: str) -> list[StrayCapture]:
+    return [stray for stray in await inbox.not_back(timedelta(0), 1_000) if stray.capture.payment_id == payment_id]
 
 
 async def test_a_paid_order_in_review_shows_as_paid(shop: Shop) -> None:
