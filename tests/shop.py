@@ -91,6 +91,7 @@ class PatientActs(Acts):
             except Unavailable:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
+                await asyncio.sleep(0.2)
 
 
 @dataclass
