@@ -15,6 +15,7 @@ from store.notes import NOTICE, note, tell
 from store.tables import captures, orders, refunds
 
 REQUESTED = "REQUESTED"
+STRAY_REFUND = "S"  # and the capture: the number of the refund of stray money
 
 
 async def keep_capture(db: AsyncConnection, capture: Capture, fate: str, reason: str = "") -> str | None:
@@ -135,7 +136,7 @@ class PostgresCashbox:
 
     async def take_stray(self, stray: StrayCapture) -> StrayTaken:
         capture = stray.capture
-        refund_no = f"S{capture.capture_id}"
+        refund_no = f"{STRAY_REFUND}{capture.capture_id}"
         async with self._engine.begin() as db:
             before = await keep_capture(db, capture, "STRAY", stray.why.value)
             if before == "ACCEPTED":

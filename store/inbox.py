@@ -10,6 +10,7 @@ from domain.base import Message
 from domain.payment import Capture
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Status
+from store.cashbox import STRAY_REFUND
 from store.notes import ALARM, tell
 from store.order_book import file_capture
 from store.tables import captures, orders, payment_notifications, refunds
@@ -70,7 +71,8 @@ class PostgresInbox:
     async def not_back(self, so_long: timedelta, most: int) -> list[StrayCapture]:
         """Money that no order wanted, and that is not back at its payer so long after. Oldest first."""
         inbox = payment_notifications.c
-        back = exists().where(refunds.c.refund_no == func.concat("S", inbox.capture_id), refunds.c.state == "DONE")
+        refund_no = STRAY_REFUND + inbox.capture_id
+        back = exists().where(refunds.c.refund_no == refund_no, refunds.c.state == "DONE")
         kept = exists().where(captures.c.capture_id == inbox.capture_id, captures.c.fate == "ACCEPTED")
         # Written out, as in the index that has these and no others.
         wanted: BindParameter[list[str]] = bindparam(
