@@ -1,5 +1,6 @@
 """The connection to Temporal, what runs are found by there, and links to its UI."""
 
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -9,7 +10,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import CompositePayloadConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig
@@ -18,6 +20,19 @@ from runtime.settings import Settings
 
 # Without it a call to a server that is gone blocks for 10 s, whatever its own timeout.
 FAIL_FAST = RetryConfig(max_retries=3, max_elapsed_time_millis=1000)
+
+_CONVERTERS = PydanticPayloadConverter().converters
+
+
+class OurModels(CompositePayloadConverter):
+    """The SDK's converter of pydantic's models, made once for the process. The SDK makes one for each run and some for
+    each workflow task, and every one of its own would learn our types anew."""
+
+    def __init__(self) -> None:
+        self.converters = _CONVERTERS
+
+
+DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, payload_converter_class=OurModels)
 
 
 class Unreachable(Exception):
@@ -49,7 +64,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
         where["target_host"] = address
         return await Client.connect(
             **where,
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             retry_config=FAIL_FAST,
             connect_timeout=timedelta(seconds=5),
             runtime=runtime,

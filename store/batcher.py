@@ -1,7 +1,7 @@
 """Concurrent calls, gathered without a wait: while one batch is under way the next one forms.
 
 The calls of one process to one ledger share its connection and its transaction, so a hot row is locked once for
-hundreds of them. An idle batcher starts at once, with what is there.
+hundreds of them. An idle batcher starts at once, with what is there, or half of it if that is much.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ Answer = TypeVar("Answer")
 Waiting = tuple[Request, asyncio.Future[Answer]]
 
 MOST_AT_ONCE = 256
+WORTH_HALVING = 64
 MOST_WAITING = 10_000
 # Less than a try of a local activity (activities/options.py): a batch that hangs must not hold up those behind it.
 LONGEST_S = 3.0
@@ -58,15 +59,19 @@ class Batcher(Generic[Request, Answer]):
         return await answer
 
     async def _run(self) -> None:
+        # Of many that come at one moment half go first. Else all would wait for the database and then it for all of
+        # them, in step for as long as they keep coming; so the next batch forms while this one is under way.
+        most = max(WORTH_HALVING, len(self._waiting) // 2)
         try:
             while self._waiting:
-                await self._settle(self._take())
+                await self._settle(self._take(min(most, self._most_at_once)))
+                most = self._most_at_once
         finally:
             self._runner = None
 
-    def _take(self) -> list[Waiting[Request, Answer]]:
+    def _take(self, most: int) -> list[Waiting[Request, Answer]]:
         batch: list[Waiting[Request, Answer]] = []
-        while self._waiting and len(batch) < self._most_at_once:
+        while self._waiting and len(batch) < most:
             request, answer = self._waiting.popleft()
             if not answer.done():  # its caller has gone before it began
                 batch.append((request, answer))

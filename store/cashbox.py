@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.payment import StrayCapture, StrayTaken
 from domain.payment import Capture, OpenPayment, RefundAnswer, RefundOrder, RefundState
 from domain.status import Actor
+from store.engine import single
 from store.journal import PROVIDER, REFUNDS, STRAY, post
 from store.notes import NOTICE, note, tell
 from store.tables import captures, orders, refunds
@@ -17,11 +18,14 @@ from store.tables import captures, orders, refunds
 REQUESTED = "REQUESTED"
 STRAY_REFUND = "S"  # and the capture: the number of the refund of stray money
 
+_OPENED = update(orders).where(orders.c.order_no == bindparam("of_order"))
+_KEEP = insert(captures).on_conflict_do_nothing().returning(captures.c.capture_id)
+
 
 async def keep_capture(db: AsyncConnection, capture: Capture, fate: str, reason: str = "") -> str | None:
     """Decide what becomes of a capture, once. None: decided now; else the fate that was decided before."""
     row = {**capture.model_dump(), "fate": fate, "reason": reason}
-    kept = await db.execute(insert(captures).values(row).on_conflict_do_nothing().returning(captures.c.capture_id))
+    kept = await db.execute(_KEEP, row)
     if kept.first() is not None:
         return None
     before = await db.scalar(select(captures.c.fate).where(captures.c.capture_id == capture.capture_id))
@@ -88,14 +92,11 @@ class PostgresCashbox:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._single = single(engine)
 
     async def payment_opened(self, opened: OpenPayment) -> None:
-        async with self._engine.begin() as db:
-            await db.execute(
-                update(orders)
-                .where(orders.c.order_no == int(opened.payment_id))
-                .values(payment_link=opened.cashier_url)
-            )
+        async with self._single.connect() as db:
+            await db.execute(_OPENED, {"of_order": int(opened.payment_id), "payment_link": opened.cashier_url})
 
     async def refund_to_make(self, refund_no: str) -> RefundOrder:
         async with self._engine.connect() as db:

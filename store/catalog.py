@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Text, cast, delete, func, literal, select
+from sqlalchemy import ARRAY, Row, Text, any_, bindparam, cast, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,12 +13,25 @@ from domain.freight import FreightRates, FreightTemplate
 from domain.product import OnSale, Product
 from domain.snapshot import TradeSnapshot, canonical, digest
 from domain.stock import StockPolicy
+from store.engine import single
 from store.tables import freight_templates, merchants, product_versions, products
 
 # Any number, the same in every process: who changes the catalog does it one after the other. Reading waits for nobody.
 _ONE_WRITER = 7_030_912
 _EVERY_WAREHOUSE = ""
 _PAGE = tuple(Product.model_fields)
+
+_POLICY = func.coalesce(merchants.c.stock_policy, literal(StockPolicy.RESERVE_ON_PLACEMENT.value))
+_ON_SALE = (
+    select(products, _POLICY.label("policy"))
+    .join(merchants, merchants.c.merchant == products.c.merchant, isouter=True)
+    .where(products.c.sku == any_(bindparam("skus", type_=ARRAY(Text))))
+)
+_FREIGHT = (
+    select(freight_templates)
+    .where(freight_templates.c.merchant == any_(bindparam("merchants", type_=ARRAY(Text))))
+    .order_by(freight_templates.c.merchant, freight_templates.c.warehouse)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +75,21 @@ class PostgresCatalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._single = single(engine)
 
     async def on_sale(self, skus: Collection[str]) -> dict[str, OnSale]:
-        policy = func.coalesce(merchants.c.stock_policy, literal(StockPolicy.RESERVE_ON_PLACEMENT.value))
-        wanted = (
-            select(products, policy.label("policy"))
-            .join(merchants, merchants.c.merchant == products.c.merchant, isouter=True)
-            .where(products.c.sku.in_(set(skus)))
-        )
-        async with self._engine.connect() as db:
-            return {row.sku: _on_sale(row) for row in await db.execute(wanted)}
+        async with self._single.connect() as db:
+            return {row.sku: _on_sale(row) for row in await db.execute(_ON_SALE, {"skus": list(set(skus))})}
 
     async def freight(self, merchants: Collection[str]) -> list[FreightTemplate]:
-        templates = freight_templates.c
-        wanted = select(freight_templates).where(templates.merchant.in_(set(merchants)))
-        async with self._engine.connect() as db:
-            rows = await db.execute(wanted.order_by(templates.merchant, templates.warehouse))
+        async with self._single.connect() as db:
+            rows = await db.execute(_FREIGHT, {"merchants": list(set(merchants))})
             return [FreightTemplate(**{**row, "warehouse": row["warehouse"] or None}) for row in rows.mappings()]
 
     async def version(self, sku: str, version: int) -> Product:
         """A product as it was in that version. Raises `KeyError` when there is no such version."""
         of_version = (product_versions.c.sku == sku) & (product_versions.c.version == version)
-        async with self._engine.connect() as db:
+        async with self._single.connect() as db:
             found = await db.scalar(select(cast(product_versions.c.product, Text)).where(of_version))
         if found is None:
             raise KeyError(f"there is no version {version} of {sku}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import ARRAY, Label, Row, Text, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import Closed, ClosePieces, CloseSubOrders, PayBack, PiecesClosed
@@ -15,10 +15,21 @@ from domain.status import Action, Actor, Facts, Refused, Status, act, allowed, f
 from domain.take_back import SubOrderBack, TakenBack
 from store.keys import kept
 from store.notes import NOTICE, tell
-from store.parts import standing, what_is_left
+from store.parts import OF_SUB, standing, what_is_left
 from store.piece_refunds import Cause, pay_back, write_refund
-from store.sub_order_rows import SubOrderRow, change, facts_of, lock_order, note_on, refold, sub_orders_of
-from store.tables import attentions, order_operations, piece_refunds
+from store.sub_order_rows import SubOrderRow, change_and_forget, facts_of, lock_order, note_on, refold, sub_orders_of
+from store.tables import order_operations, piece_refunds, sub_orders
+
+_DECIDED = (
+    select(cast(order_operations.c.result, Text))
+    .join(piece_refunds, piece_refunds.c.key == order_operations.c.key)
+    .where(OF_SUB, func.starts_with(piece_refunds.c.key, sub_orders.c.sub_order_no + "/"))
+    .order_by(piece_refunds.c.at)
+)
+OWED: Label[Any] = func.array(_DECIDED.scalar_subquery(), type_=ARRAY(Text)).label("owed")
+"""A column beside a sub-order's own, for `owed_of`: what its own operations have decided."""
+
+_OWED = select(OWED).where(sub_orders.c.sub_order_no == bindparam("of_sub"))
 
 
 def cancel_key(number: str) -> str:
@@ -40,13 +51,12 @@ async def closing_owes(db: AsyncConnection, number: str) -> PayBack | None:
 async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[PayBack]:
     """What the cancels of a sub-order, and of pieces of it, have decided to give back. What it lost to a cancel of
     another one, or of the order, is seen to there."""
-    number = parse(sub_order_no)
-    of_sub = (piece_refunds.c.order_no == int(number.order_no)) & (piece_refunds.c.idx == number.sub)
-    keys = await db.scalars(select(piece_refunds.c.key).where(of_sub).order_by(piece_refunds.c.at))
-    own = [key for key in keys if key.startswith(f"{sub_order_no}/")]
-    # Each of the answers has what it pays back, by whichever operation it was given.
-    answers = [await kept(db, order_operations, key, RefundDecided) for key in own]
-    return [answer.pay_back for answer in answers if answer is not None]
+    return owed_of(await db.scalar(_OWED, {"of_sub": sub_order_no}) or [])
+
+
+def owed_of(answers: Sequence[str]) -> list[PayBack]:
+    """Each of the answers has what it pays back, by whichever operation it was given."""
+    return [RefundDecided.model_validate_json(answer).pay_back for answer in answers]
 
 
 async def close_sub_orders(db: AsyncConnection, request: CloseSubOrders) -> Closed:
@@ -142,10 +152,7 @@ def _why_not(named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:
 async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> None:
     closed = act(facts_of(row), Action.CANCEL, cause.actor)
     assert isinstance(closed, Facts)
-    await change(db, row, closed, closed_at=cause.at, close_reason=cause.reason)
-    await db.execute(
-        delete(attentions).where(attentions.c.order_no == row.order_no, attentions.c.subject == row.sub_order_no)
-    )
+    await change_and_forget(db, row, closed, closed_at=cause.at, close_reason=cause.reason)
     detail = f"{cause.reason}: {cause.note}" if cause.note else cause.reason
     await note_on(db, row, cause.at, cause.actor, Action.CANCEL, detail)
     body = {

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import BindParameter, Text, bindparam, cast, exists, func, select, update
+from sqlalchemy import BindParameter, Integer, Interval, Text, bindparam, cast, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.payment import StrayCapture
@@ -11,12 +11,31 @@ from domain.payment import Capture
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Status
 from store.cashbox import STRAY_REFUND
+from store.engine import single
 from store.notes import ALARM, tell
 from store.order_book import file_capture
 from store.tables import captures, orders, payment_notifications, refunds
 
 # While one relay works on a notification the others leave it alone; should that relay die, they take over then.
 LEASE = timedelta(seconds=12)
+
+_INBOX = payment_notifications.c
+_DUE = (
+    select(_INBOX.notification_id)
+    .where(_INBOX.settled_at.is_(None), _INBOX.due_at <= func.now())
+    .order_by(_INBOX.due_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    update(payment_notifications)
+    .where(_INBOX.notification_id.in_(_DUE))
+    .values(due_at=func.now() + bindparam("lease", LEASE), attempts=_INBOX.attempts + 1)
+    .returning(_INBOX.notification_id, cast(_INBOX.capture, Text), _INBOX.attempts)
+)
+_THIS = update(payment_notifications).where(_INBOX.notification_id == bindparam("of_notification"))
+_SETTLE = _THIS.values(settled_at=func.now(), outcome=bindparam("said"))
+_RETRY = _THIS.values(due_at=func.now() + bindparam("pause", type_=Interval))
 
 
 class Notification(Message):
@@ -28,6 +47,7 @@ class Notification(Message):
 class PostgresInbox:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._single = single(engine)
 
     async def put(self, notification_id: str, capture: Capture) -> bool:
         """Written before the provider gets its 2xx. False when this notification has come before."""
@@ -36,53 +56,34 @@ class PostgresInbox:
 
     async def claim(self, most: int) -> list[Notification]:
         """Take what is due, for the time of the lease."""
-        inbox = payment_notifications.c
-        due = (
-            select(inbox.notification_id)
-            .where(inbox.settled_at.is_(None), inbox.due_at <= func.now())
-            .order_by(inbox.due_at)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-        )
-        claim = (
-            update(payment_notifications)
-            .where(inbox.notification_id.in_(due))
-            .values(due_at=func.now() + bindparam("lease", LEASE), attempts=inbox.attempts + 1)
-            .returning(inbox.notification_id, cast(inbox.capture, Text), inbox.attempts)
-        )
-        async with self._engine.begin() as db:
+        async with self._single.connect() as db:
             return [
                 Notification(
                     notification_id=notification_id,
                     capture=Capture.model_validate_json(capture),
                     attempts=attempts,
                 )
-                for notification_id, capture, attempts in await db.execute(claim)
+                for notification_id, capture, attempts in await db.execute(_CLAIM, {"most": most})
             ]
 
     async def settle(self, notification_id: str, outcome: CaptureOutcome) -> None:
-        async with self._engine.begin() as db:
-            await db.execute(
-                update(payment_notifications)
-                .where(payment_notifications.c.notification_id == notification_id)
-                .values(settled_at=func.now(), outcome=outcome.value)
-            )
+        async with self._single.connect() as db:
+            await db.execute(_SETTLE, {"of_notification": notification_id, "said": outcome.value})
 
     async def not_back(self, so_long: timedelta, most: int) -> list[StrayCapture]:
         """Money that no order wanted, and that is not back at its payer so long after. Oldest first."""
-        inbox = payment_notifications.c
-        refund_no = STRAY_REFUND + inbox.capture_id
+        refund_no = STRAY_REFUND + _INBOX.capture_id
         back = exists().where(refunds.c.refund_no == refund_no, refunds.c.state == "DONE")
-        kept = exists().where(captures.c.capture_id == inbox.capture_id, captures.c.fate == "ACCEPTED")
+        kept = exists().where(captures.c.capture_id == _INBOX.capture_id, captures.c.fate == "ACCEPTED")
         # Written out, as in the index that has these and no others.
         wanted: BindParameter[list[str]] = bindparam(
             "wanted", sorted(outcome.value for outcome in WANTED), expanding=True, literal_execute=True
         )
-        late = inbox.settled_at < func.now() - bindparam("so_long", so_long)
+        late = _INBOX.settled_at < func.now() - bindparam("so_long", so_long)
         found = (
-            select(cast(inbox.capture, Text), inbox.outcome)
-            .where(inbox.outcome.not_in(wanted), late, ~back, ~kept)
-            .order_by(inbox.settled_at)
+            select(cast(_INBOX.capture, Text), _INBOX.outcome)
+            .where(_INBOX.outcome.not_in(wanted), late, ~back, ~kept)
+            .order_by(_INBOX.settled_at)
             .limit(most)
         )
         async with self._engine.connect() as db:
@@ -97,12 +98,8 @@ class PostgresInbox:
             await tell(db, ALARM, f"inbox/{notification_id}", {"notification_id": notification_id, "text": text})
 
     async def retry_in(self, notification_id: str, pause: timedelta) -> None:
-        async with self._engine.begin() as db:
-            await db.execute(
-                update(payment_notifications)
-                .where(payment_notifications.c.notification_id == notification_id)
-                .values(due_at=func.now() + bindparam("pause", pause))
-            )
+        async with self._single.connect() as db:
+            await db.execute(_RETRY, {"of_notification": notification_id, "pause": pause})
 
     async def awaits(self, capture: Capture) -> bool:
         """Whether an order waits for this payment. Without an open run it was cut short: a closing would say so."""

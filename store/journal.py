@@ -19,6 +19,9 @@ STRAY = "stray"  # what we owe back to payers whose money no order wanted
 SUBSIDY = "subsidy"  # what the platform funded of discounts, and owes to merchants for it
 FEE = "fee"  # what the platform keeps
 
+_POST = insert(journal_postings)
+_LEGS = insert(journal_legs)
+
 
 def merchant_account(merchant: str) -> str:
     """What a merchant is owed, and was not paid out yet: paying out is not ours."""
@@ -30,10 +33,10 @@ async def post(
 ) -> None:
     """Legs in fen, by account, under one key; those of nothing are left out. The key is the operation's, so posting
     twice is impossible."""
-    await db.execute(insert(journal_postings).values(key=key, kind=kind, reference=reference))
+    await db.execute(_POST, {"key": key, "kind": kind, "reference": reference})
     rows = [
         {"key": key, "leg": number, "account": account, "currency": currency, "amount_fen": fen}
         for number, (account, fen) in enumerate(((a, f) for a, f in legs.items() if f), start=1)
     ]
     if rows:
-        await db.execute(insert(journal_legs), rows)
+        await db.execute(_LEGS, rows)

@@ -1,14 +1,35 @@
 """At most once per operation key: the key is written in its effect's transaction, and keeps the answer."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy import Delete, Select, Table, Text, Update, bindparam, cast, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class _Statements(NamedTuple):
+    claim: ReturningInsert[Any]
+    free: Delete
+    answer: Update
+    look: Select[Any]
+
+
+@cache
+def _on(operations: Table) -> _Statements:
+    """Built once for each ledger's table of operations."""
+    of_key = operations.c.key == bindparam("of_key")
+    return _Statements(
+        claim=insert(operations).on_conflict_do_nothing().returning(operations.c.key),
+        free=delete(operations).where(of_key),
+        answer=update(operations).where(of_key),
+        look=select(cast(operations.c.result, Text)).where(of_key),
+    )
 
 
 async def once(
@@ -24,20 +45,21 @@ async def once(
 
     A second caller with the same key waits at the insert until the first has committed or rolled back.
     """
-    claimed = await db.execute(insert(operations).values(key=key).on_conflict_do_nothing().returning(operations.c.key))
+    do, of_key = _on(operations), {"of_key": key}
+    claimed = await db.execute(do.claim, {"key": key})
     if claimed.first() is None:
         before = await kept(db, operations, key, answer)
         assert before is not None, f"operation {key} has no answer"
         return before
     given = await effect()
     if not keep(given):
-        await db.execute(delete(operations).where(operations.c.key == key))
+        await db.execute(do.free, of_key)
         return given
-    await db.execute(update(operations).where(operations.c.key == key).values(result=given.model_dump(mode="json")))
+    await db.execute(do.answer, {**of_key, "result": given.model_dump(mode="json")})
     return given
 
 
 async def kept(db: AsyncConnection, operations: Table, key: str, answer: type[Answer]) -> Answer | None:
     """The answer under a key, if there is one."""
-    text = await db.scalar(select(cast(operations.c.result, Text)).where(operations.c.key == key))
+    text = await db.scalar(_on(operations).look, {"of_key": key})
     return answer.model_validate_json(text) if text is not None else None

@@ -11,6 +11,9 @@ from store.tables import order_events, outbox
 ALARM = "alarm"
 NOTICE = "notice"
 
+_NOTE = insert(order_events)
+_TELL = insert(outbox).on_conflict_do_nothing()
+
 
 async def note(
     db: AsyncConnection,
@@ -28,9 +31,9 @@ async def note(
     Holds the chain's tip until the transaction ends. Other orders share it: whoever notes holds the order's row
     already, and waits for no other order's afterwards."""
     row = {"order_no": order_no, "subject": subject, "actor": actor, "action": action, "detail": detail, "at": at}
-    await db.execute(insert(order_events).values(**row, body=body))
+    await db.execute(_NOTE, {**row, "body": body})
 
 
 async def tell(db: AsyncConnection, topic: str, message_id: str, body: dict[str, Any]) -> None:
     """Leave a message for the relay, in the transaction of its cause. Key: `message_id`."""
-    await db.execute(insert(outbox).values(topic=topic, message_id=message_id, body=body).on_conflict_do_nothing())
+    await db.execute(_TELL, {"topic": topic, "message_id": message_id, "body": body})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -64,6 +64,18 @@ from store.tables import (
 )
 
 DIGITS = 19  # of an order's number
+
+_CHANGE = update(orders).where(orders.c.order_no == bindparam("of_order"))
+_PLACE = insert(orders)
+_ANSWER = insert(placements)
+_FILE = insert(payment_notifications).on_conflict_do_nothing()
+# The buyer's, counted one placement at a time: two at once can't slip past a limit together.
+_ONE_BUYER = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("buyer", type_=Text), 0)))
+_UNPAID = (
+    select(func.count())
+    .select_from(orders)
+    .where(orders.c.buyer_id == bindparam("of_buyer"), orders.c.status == Status.PENDING_PAYMENT.value)
+)
 
 
 class PostgresOrderBook(Parcels):
@@ -180,7 +192,7 @@ async def file_capture(db: AsyncConnection, notification_id: str, capture: Captu
         "capture_id": capture.capture_id,
         "capture": capture.model_dump(mode="json"),
     }
-    filed = await db.execute(insert(payment_notifications).values(row).on_conflict_do_nothing())
+    filed = await db.execute(_FILE, row)
     return filed.rowcount
 
 
@@ -211,39 +223,36 @@ async def _place(db: AsyncConnection, request: RecordOrder) -> Placement:
 
 
 async def _unpaid_orders(db: AsyncConnection, buyer_id: int) -> int:
-    """The buyer's, counted one placement at a time: two at once can't slip past a limit together."""
-    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"unpaid/{buyer_id}", 0))))
-    of_buyer = (orders.c.buyer_id == buyer_id) & (orders.c.status == Status.PENDING_PAYMENT.value)
-    return await db.scalar(select(func.count()).select_from(orders).where(of_buyer)) or 0
+    await db.execute(_ONE_BUYER, {"buyer": f"unpaid/{buyer_id}"})
+    return await db.scalar(_UNPAID, {"of_buyer": buyer_id}) or 0
 
 
 async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
     cart, priced, number = request.cart, request.priced, int(request.order_no)
     payment = PaymentFact.UNPAID if priced.amount_due_fen else PaymentFact.PAID
-    await db.execute(
-        insert(orders).values(
-            order_no=number,
-            buyer_id=cart.buyer_id,
-            caller=request.caller,
-            device_id=device_key(cart.device_id),
-            ip=cart.ip,
-            address=cart.address.model_dump(),
-            address_key=address_key(cart.address),
-            phone_key=phone_key(cart.address.phone),
-            goods_fen=priced.goods_fen,
-            shipping_fen=priced.shipping_fen,
-            amount_due_fen=priced.amount_due_fen,
-            currency=priced.currency,
-            coupons=priced.coupons,
-            rules=priced.rules,
-            terms=request.terms.model_dump(mode="json"),
-            plan=[part.model_dump(mode="json") for part in priced.plan] if priced.plan else None,
-            payment=payment.value,
-            status=status_of(Facts(payment=payment)).value,
-            placed_at=request.placed_at,
-            pay_by=request.pay_by,
-        )
-    )
+    row = {
+        "order_no": number,
+        "buyer_id": cart.buyer_id,
+        "caller": request.caller,
+        "device_id": device_key(cart.device_id),
+        "ip": cart.ip,
+        "address": cart.address.model_dump(),
+        "address_key": address_key(cart.address),
+        "phone_key": phone_key(cart.address.phone),
+        "goods_fen": priced.goods_fen,
+        "shipping_fen": priced.shipping_fen,
+        "amount_due_fen": priced.amount_due_fen,
+        "currency": priced.currency,
+        "coupons": priced.coupons,
+        "rules": priced.rules,
+        "terms": request.terms.model_dump(mode="json"),
+        "plan": [part.model_dump(mode="json") for part in priced.plan] if priced.plan else None,
+        "payment": payment.value,
+        "status": status_of(Facts(payment=payment)).value,
+        "placed_at": request.placed_at,
+        "pay_by": request.pay_by,
+    }
+    await db.execute(_PLACE, row)
     await keep_lines(db, number, priced.lines)
     placement = Placement(
         order_no=request.order_no,
@@ -270,7 +279,7 @@ async def _record_refusal(db: AsyncConnection, request: RecordRefusal) -> Placem
 
 async def _keep_answer(db: AsyncConnection, placement: Placement, at: datetime) -> None:
     row = {"order_no": int(placement.order_no), "outcome": placement.model_dump(mode="json"), "at": at}
-    await db.execute(insert(placements).values(row))
+    await db.execute(_ANSWER, row)
 
 
 async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
@@ -284,16 +293,8 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
     if fate is not None:
         return CaptureOutcome.DUPLICATE if fate == "ACCEPTED" else CaptureOutcome.ALREADY_STRAY
     assert not isinstance(moved, Refused), moved.reason
-    await db.execute(
-        update(orders)
-        .where(orders.c.order_no == number)
-        .values(
-            payment=moved.payment.value,
-            status=status_of(moved).value,
-            capture_id=capture.capture_id,
-            paid_at=capture.captured_at,
-        )
-    )
+    paid = {"payment": moved.payment.value, "capture_id": capture.capture_id, "paid_at": capture.captured_at}
+    await db.execute(_CHANGE, {"of_order": number, "status": status_of(moved).value, **paid})
     goods = capture.amount_fen - order.shipping_fen
     legs = {PROVIDER: capture.amount_fen, ORDERS: -goods, SHIPPING: -order.shipping_fen}
     await post(db, f"capture/{capture.capture_id}", "CAPTURE", request.order_no, legs, capture.currency)
@@ -325,11 +326,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
-    await db.execute(
-        update(orders)
-        .where(orders.c.order_no == number)
-        .values(status=status_of(moved).value, close_reason=request.reason.value, closed_at=request.at)
-    )
+    closed = {"status": status_of(moved).value, "close_reason": request.reason.value, "closed_at": request.at}
+    await db.execute(_CHANGE, {"of_order": number, **closed})
     await note(db, number, request.at, actor, action, detail=request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await tell(db, NOTICE, f"closed/{request.order_no}", body)

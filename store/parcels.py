@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,22 +23,27 @@ from domain.acts import Scan
 from domain.order_number import OrderNo
 from domain.pieces import by_line
 from domain.status import Action, Actor, Answer, CloseReason, Refused, Status, act, refusal, status_of
-from store.closings import cancel_key, close_pieces, close_sub_orders, pieces_key, sub_order_owes
-from store.engine import looking
+from store.closings import OWED, cancel_key, close_pieces, close_sub_orders, owed_of, pieces_key
+from store.engine import looking, single
 from store.keys import once
 from store.notes import NOTICE, tell
-from store.parts import what_is_left
+from store.parts import LEFT, left_of, what_is_left
 from store.points import earn_points
 from store.sub_order_rows import (
     SubOrderRow,
     change,
+    change_and_forget,
     facts_of,
+    hold_order_of,
     lock_sub_order,
     note_on,
     refold,
-    sub_order,
 )
 from store.tables import attentions, order_operations, orders, reviews, sub_orders, tracking_events
+
+_THIS = sub_orders.c.sub_order_no == bindparam("of_sub")
+_STANDING = select(sub_orders, *LEFT, OWED).where(_THIS)
+_HANDED_OVER = update(sub_orders).where(_THIS, sub_orders.c.handed_over_at.is_(None)).values(handed_over_at=func.now())
 
 
 class Parcels:
@@ -47,6 +52,7 @@ class Parcels:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._looking = looking(engine)
+        self._single = single(engine)
 
     async def standing(self, number: OrderNo) -> tuple[Status, CloseReason | None] | None:
         """Of an order, or a sub-order; None when there is none."""
@@ -62,25 +68,21 @@ class Parcels:
         return Status(row.status), CloseReason(row.close_reason) if row.close_reason else None
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
-        async with self._looking.connect() as db:
-            row = await sub_order(db, request.sub_order_no)
-            return await _standing(db, row)
+        async with self._single.connect() as db:
+            return await _standing(db, request.sub_order_no)
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.begin() as db:
-            row = await lock_sub_order(db, request.sub_order_no)
-            if row.handed_over_at is None:
-                this = sub_orders.c.sub_order_no == request.sub_order_no
-                await db.execute(update(sub_orders).where(this).values(handed_over_at=func.now()))
-            return await _standing(db, row)
+            await hold_order_of(db, request.sub_order_no)
+            await db.execute(_HANDED_OVER, {"of_sub": request.sub_order_no})
+            return await _standing(db, request.sub_order_no)
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
         async with self._engine.begin() as db:
             row = await lock_sub_order(db, request.sub_order_no)
             if row.granted is None:
                 await _grant(db, row, request)
-                row = await sub_order(db, request.sub_order_no)
-            return await _standing(db, row)
+            return await _standing(db, request.sub_order_no)
 
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
         async with self._engine.begin() as db:
@@ -111,9 +113,8 @@ class Parcels:
             received = act(facts_of(row), Action.CONFIRM_RECEIPT, request.actor)
             if isinstance(received, Refused):
                 return Answer(status=received.status, refused=received)
-            await change(db, row, received, received_at=request.at)
+            await change_and_forget(db, row, received, received_at=request.at)
             await earn_points(db, row, request.at)
-            await db.execute(delete(attentions).where(attentions.c.subject == request.sub_order_no))
             await note_on(db, row, request.at, request.actor, Action.CONFIRM_RECEIPT)
             await refold(db, row.order_no, request.at)
             return Answer(status=status_of(received))
@@ -177,10 +178,8 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     shipped = act(facts_of(row), Action.SHIP, request.actor)
     if isinstance(shipped, Refused):
         return Answer(status=shipped.status, refused=shipped)
-    await change(db, row, shipped, carrier=request.carrier, tracking_no=request.tracking_no, shipped_at=request.at)
-    await db.execute(
-        delete(attentions).where(attentions.c.order_no == row.order_no, attentions.c.subject == request.sub_order_no)
-    )
+    parcel = {"carrier": request.carrier, "tracking_no": request.tracking_no, "shipped_at": request.at}
+    await change_and_forget(db, row, shipped, **parcel)
     detail = f"{request.carrier} {request.tracking_no}"
     await note_on(db, row, request.at, request.actor, Action.SHIP, detail)
     body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "shipped", "with": detail}
@@ -238,8 +237,9 @@ async def _keep_review(db: AsyncConnection, row: SubOrderRow, rating: int, text:
     await db.execute(insert(reviews).values(values))
 
 
-async def _standing(db: AsyncConnection, row: SubOrderRow) -> SubOrderFacts:
-    left, revision = await what_is_left(db, row)
+async def _standing(db: AsyncConnection, sub_order_no: str) -> SubOrderFacts:
+    row = (await db.execute(_STANDING, {"of_sub": sub_order_no})).one()
+    left, revision = left_of(row)
     return SubOrderFacts(
         status=Status(row.status),
         delivered=row.delivered_at is not None,
@@ -247,5 +247,5 @@ async def _standing(db: AsyncConnection, row: SubOrderRow) -> SubOrderFacts:
         close_reason=CloseReason(row.close_reason) if row.close_reason else None,
         left=left,
         revision=revision,
-        owed=await sub_order_owes(db, row.sub_order_no),
+        owed=owed_of(row.owed),
     )

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -109,9 +109,17 @@ class PostgresPhysical:
 # --- within a transaction
 
 
+_LOCK_ORDER = select(func.pg_advisory_xact_lock(bindparam("order_no", type_=BigInteger)))
+_OWNED = (
+    select(merchant_warehouses.c.merchant, merchant_warehouses.c.warehouse)
+    .where(merchant_warehouses.c.merchant == any_(bindparam("merchants", type_=ARRAY(Text))))
+    .order_by(merchant_warehouses.c.merchant, merchant_warehouses.c.warehouse)
+)
+
+
 async def _lock_order(db: AsyncConnection, order_no: str) -> None:
     """So that a `put_back` or `release` and a late `allocate` can't pass each other."""
-    await db.execute(select(func.pg_advisory_xact_lock(int(order_no))))
+    await db.execute(_LOCK_ORDER, {"order_no": int(order_no)})
 
 
 def _release_key(order_no: str) -> str:
@@ -128,14 +136,9 @@ async def _was_put_back(db: AsyncConnection, sub_order_no: str) -> bool:
 
 async def _seen(db: AsyncConnection, skus: Mapping[str, str]) -> list[Warehouse]:
     """What lies in the warehouses of the SKUs' merchants; it stays so until the end of the transaction."""
-    of = merchant_warehouses
-    owned = (
-        await db.execute(
-            select(of.c.merchant, of.c.warehouse)
-            .where(of.c.merchant.in_(set(skus.values())))
-            .order_by(of.c.merchant, of.c.warehouse)
-        )
-    ).all()
+    owned = (await db.execute(_OWNED, {"merchants": list(set(skus.values()))})).all()
+    if not owned:
+        return []
     names = {warehouse for _, warehouse in owned}
     there = await _lock(db, physical_stock.c.sku.in_(list(skus)) & physical_stock.c.warehouse.in_(names))
     return [

@@ -7,12 +7,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.base import Message, Utc
+from domain.cart import Terms
 from store.notes import ALARM, tell
-from store.parts import earned, terms_of
+from store.parts import gone_back
 from store.sub_order_rows import SubOrderRow
 from store.tables import point_entries
 
 FEN_PER_YUAN = 100
+
+_WRITE = insert(point_entries)
 
 
 class PointEntry(Message):
@@ -82,9 +85,9 @@ async def take_points_back(db: AsyncConnection, key: str, sub: SubOrderRow, at: 
 
 
 async def _deserved(db: AsyncConnection, sub: SubOrderRow, more_back_fen: int = 0) -> int:
-    come_to = await earned(db, sub)
-    per_yuan = (await terms_of(db, sub.order_no)).points_per_yuan
-    return (come_to.goods_fen - come_to.goods_back_fen - more_back_fen) // FEN_PER_YUAN * per_yuan
+    back = await gone_back(db, sub)
+    per_yuan = Terms.model_validate_json(back.terms).points_per_yuan
+    return int(sub.pay_fen - back.goods_fen - more_back_fen) // FEN_PER_YUAN * per_yuan
 
 
 async def _balance(db: AsyncConnection, buyer_id: int) -> int:
@@ -97,4 +100,4 @@ async def _write(
 ) -> None:
     of_sub = {"buyer_id": sub.buyer_id, "order_no": sub.order_no, "sub_order_no": sub.sub_order_no}
     row = {"key": key, "entry": entry, "points": points, "short": short, "at": at, **of_sub}
-    await db.execute(insert(point_entries).values(row))
+    await db.execute(_WRITE, row)

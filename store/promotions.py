@@ -5,7 +5,21 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import CursorResult, Select, and_, or_, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    CursorResult,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -50,8 +64,9 @@ class PostgresPromotions:
         """Two statements on one connection. What is not on at `at`, or was stopped, is left out; a coupon's promotion
         too, unless the buyer holds the coupon and names it."""
         async with self._looking.connect() as db:
-            given = (await db.execute(_on(buyer_id, merchants, coupons, at))).scalars().all()
-            held = (await db.execute(_in_hand(buyer_id, coupons))).all()
+            whose = {"buyer": buyer_id, "named": list(coupons)}
+            given = (await db.execute(_ON, {**whose, "merchants": list(merchants), "at": at})).scalars().all()
+            held = (await db.execute(_IN_HAND, whose)).all()
         return Offers(
             promotions=[_document.validate_json(text) for text in given],
             coupons=[coupon_of(row) for row in held if row.coupon_id is not None],
@@ -100,35 +115,41 @@ class PostgresPromotions:
             return [_read(row) for row in await db.execute(wanted)]
 
 
-def _not_over(at: datetime) -> Any:
+def _not_over(at: datetime | BindParameter[datetime]) -> Any:
     ends, stopped = promotions.c.ends_at, promotions.c.stopped_at
     return and_(or_(ends.is_(None), ends > at), or_(stopped.is_(None), stopped > at))
 
 
-def _on(buyer_id: int, merchants: Collection[str], named: Collection[str], at: datetime) -> Select[Any]:
-    table = promotions.c
-    of_coupons = select(coupons.c.promotion_id).where(coupons.c.buyer_id == buyer_id, coupons.c.coupon_id.in_(named))
+def _on() -> Select[Any]:
+    table, at = promotions.c, bindparam("at", type_=DateTime(timezone=True))
+    of_coupons = select(coupons.c.promotion_id).where(
+        coupons.c.buyer_id == bindparam("buyer"), coupons.c.coupon_id == any_(_NAMED)
+    )
     return (
         select(table.document)
         .where(
             _not_over(at),
             or_(table.starts_at.is_(None), table.starts_at <= at),
-            or_(table.merchant.is_(None), table.merchant.in_(merchants)),
+            or_(table.merchant.is_(None), table.merchant == any_(bindparam("merchants", type_=ARRAY(Text)))),
             or_(table.level.not_in(COUPON_LEVELS), table.promotion_id.in_(of_coupons)),
         )
         .order_by(table.promotion_id)
     )
 
 
-def _in_hand(buyer_id: int, named: Collection[str]) -> Select[Any]:
+def _in_hand() -> Select[Any]:
     """The tier beside each coupon, and by itself when there is none: one row at least."""
     one = select(true().label("one")).subquery()
-    buyer = one.outerjoin(members, members.c.buyer_id == buyer_id)
+    buyer = one.outerjoin(members, members.c.buyer_id == bindparam("buyer"))
     return (
         select(members.c.tier, coupons)
-        .select_from(buyer.outerjoin(coupons, coupons.c.coupon_id.in_(named)))
+        .select_from(buyer.outerjoin(coupons, coupons.c.coupon_id == any_(_NAMED)))
         .order_by(coupons.c.coupon_id)
     )
+
+
+_NAMED: BindParameter[Any] = bindparam("named", type_=ARRAY(Text))
+_ON, _IN_HAND = _on(), _in_hand()
 
 
 def _row(promotion: Promotion) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Statements without SQLAlchemy in between, for where its own work would be most of the time taken."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -43,6 +44,24 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
             except Exception:
                 await db.invalidate()  # nobody may be handed a connection in the middle of a transaction
             raise
+
+
+def array(elements: Iterable[str]) -> str:
+    """An array in PostgreSQL's own notation, to be sent as one text (`$1::text::int[]`). Of a list asyncpg looks at
+    each element three times: a third of the time that a large batch takes on this side."""
+    return "{" + ",".join(elements) + "}"
+
+
+def numbers(values: Iterable[int]) -> str:
+    return array(map(str, values))
+
+
+def texts(values: Iterable[str]) -> str:
+    return array('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+
+
+def moments(values: Iterable[datetime | None]) -> str:
+    return array("NULL" if value is None else f'"{value.isoformat()}"' for value in values)
 
 
 def sqlstate(fault: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -31,6 +31,11 @@ from store.risk_facts import assess_facts, block_of, screen_facts
 from store.tables import block_entries, orders, risk_decisions, risk_settings, risk_verdicts
 
 MOST_TRIED = 1_000
+
+_NEWEST_SETTINGS = select(risk_settings).order_by(risk_settings.c.version.desc()).limit(1)
+_VERDICT = select(risk_verdicts).where(risk_verdicts.c.order_no == bindparam("of_order"))
+_DECISION = select(risk_decisions).where(risk_decisions.c.order_no == bindparam("of_order"))
+_KEEP = insert(risk_verdicts).on_conflict_do_nothing().returning(risk_verdicts.c.order_no)
 
 
 class PostgresRisk:
@@ -157,8 +162,7 @@ class PostgresRisk:
 
 async def _settings(db: AsyncConnection) -> tuple[int | None, RiskSettings]:
     """The newest settings and their version; the defaults, of no version, when nobody has changed any."""
-    newest = select(risk_settings).order_by(risk_settings.c.version.desc()).limit(1)
-    row = (await db.execute(newest)).mappings().first()
+    row = (await db.execute(_NEWEST_SETTINGS)).mappings().first()
     if row is None:
         return None, RiskSettings()
     known = {name: value for name, value in row["settings"].items() if name in RiskSettings.model_fields}
@@ -166,7 +170,7 @@ async def _settings(db: AsyncConnection) -> tuple[int | None, RiskSettings]:
 
 
 async def _stored(db: AsyncConnection, order_no: str) -> Assessment | None:
-    found = await db.execute(select(risk_verdicts).where(risk_verdicts.c.order_no == int(order_no)))
+    found = await db.execute(_VERDICT, {"of_order": int(order_no)})
     row = found.mappings().first()
     if row is None:
         return None
@@ -182,8 +186,7 @@ async def _stored(db: AsyncConnection, order_no: str) -> Assessment | None:
 
 async def _keep(db: AsyncConnection, order_no: str, given: Assessment, version: int | None) -> bool:
     row = given.model_dump(mode="json", exclude={"decision"}) | {"order_no": int(order_no), "settings_version": version}
-    kept = insert(risk_verdicts).values(row).on_conflict_do_nothing().returning(risk_verdicts.c.order_no)
-    return (await db.execute(kept)).first() is not None
+    return (await db.execute(_KEEP, row)).first() is not None
 
 
 async def _raise_alarm(db: AsyncConnection, order_no: str, given: Assessment) -> None:
@@ -197,7 +200,7 @@ async def _raise_alarm(db: AsyncConnection, order_no: str, given: Assessment) ->
 
 
 async def _decided(db: AsyncConnection, order_no: str) -> RiskDecided | None:
-    found = await db.execute(select(risk_decisions).where(risk_decisions.c.order_no == int(order_no)))
+    found = await db.execute(_DECISION, {"of_order": int(order_no)})
     row = found.mappings().first()
     if row is None:
         return None

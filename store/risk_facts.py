@@ -1,34 +1,18 @@
-"""Gathers what the risk rules look at: a few look-ups by index, each bounded, however hot a device or an address."""
+"""Gathers what the risk rules look at."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, distinct, exists, func, or_, select, tuple_, union
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.risk import AssessFacts, Block, BlockKind, Identity, ScreenFacts, UsualFacts
 from domain.risk.facts import LineFacts, OrderFacts, ReceiptFacts
 from domain.risk.identity import phone_neighbours
-from domain.risk.settings import USUAL_SAMPLE, RiskSettings
-from domain.status import CloseReason, Status
-from store.tables import block_entries, order_lines, orders, products, reviews, sub_orders
-
-# A device or address that has had more orders is told by the newest of them just as well.
-MOST_ORDERS_PER_MARK = 200
-MOST_ORDERS_PER_DEVICE = 1_000
-
-# What is read of an order: not its address.
-_SEEN = (
-    orders.c.order_no,
-    orders.c.buyer_id,
-    orders.c.device_id,
-    orders.c.address_key,
-    orders.c.phone_key,
-    orders.c.placed_at,
-    orders.c.closed_at,
-    orders.c.close_reason,
-)
+from domain.risk.settings import RiskSettings
+from domain.status import CloseReason
+from store import risk_sql as sql
 
 
 class UnknownOrder(LookupError):
@@ -41,23 +25,10 @@ async def screen_facts(
     """What is known of a checkout before its order exists (or again, when the step is repeated after)."""
     marks = [(kind.value, value) for kind, values in identity.marks().items() for value in values]
     found = await db.execute(
-        select(block_entries).where(tuple_(block_entries.c.kind, block_entries.c.value).in_(marks))
+        sql.BLOCKS, {"kinds": [kind for kind, _ in marks], "values": [value for _, value in marks]}
     )
-    others = _newest(
-        and_(
-            orders.c.device_id == identity.device_id,
-            orders.c.placed_at > now - timedelta(days=settings.device_days),
-        ),
-        MOST_ORDERS_PER_DEVICE,
-        orders.c.buyer_id,
-    ).subquery()
-    unpaid = select(func.count()).where(
-        orders.c.buyer_id == identity.buyer_id,
-        orders.c.status == Status.PENDING_PAYMENT,
-        orders.c.order_no != int(order_no),
-    )
-    buyers = select(func.count(distinct(others.c.buyer_id))).where(others.c.buyer_id != identity.buyer_id)
-    counts = (await db.execute(select(buyers.scalar_subquery(), unpaid.scalar_subquery()))).one()
+    this = {"this_order": int(order_no), "buyer": identity.buyer_id, "device": identity.device_id}
+    counts = (await db.execute(sql.COUNTS, {**this, "since": now - timedelta(days=settings.device_days)})).one()
     return ScreenFacts(
         identity=identity,
         now=now,
@@ -69,10 +40,10 @@ async def screen_facts(
 
 async def assess_facts(db: AsyncConnection, order_no: str, settings: RiskSettings) -> AssessFacts:
     """What was known of an order when it was placed."""
-    row = (await db.execute(select(*_SEEN).where(orders.c.order_no == int(order_no)))).mappings().first()
+    row = (await db.execute(sql.ORDER, {"this_order": int(order_no)})).mappings().first()
     if row is None:
         raise UnknownOrder(f"there is no order {order_no}; is it recorded, and is this its database?")
-    kin = (await db.execute(_kin(row, settings))).scalars().all()
+    kin = (await db.execute(sql.KIN, _marks(row, settings))).scalars().all()
     known = await _orders(db, [row["order_no"], *kin])
     subject = known.pop(row["order_no"])
     earlier = sorted(known.values(), key=lambda order: (order.placed_at, order.order_no))
@@ -89,42 +60,21 @@ def block_of(row: RowMapping) -> Block:
     )
 
 
-def _newest(where: ColumnElement[bool], most: int, *columns: ColumnElement[Any]) -> Select[Any]:
-    return select(*columns).where(where).order_by(orders.c.placed_at.desc()).limit(most)
-
-
-def _before(row: RowMapping) -> ColumnElement[bool]:
-    """Placed before this order; at one instant the smaller number goes first, so that the past stays the past."""
-    same_instant = and_(orders.c.placed_at == row["placed_at"], orders.c.order_no < row["order_no"])
-    return and_(orders.c.placed_at <= row["placed_at"], or_(orders.c.placed_at < row["placed_at"], same_instant))
-
-
-def _kin(row: RowMapping, settings: RiskSettings) -> Select[Any]:
-    """The numbers of the earlier orders that share a mark with this one: one index scan for each mark."""
+def _marks(row: RowMapping, settings: RiskSettings) -> dict[str, Any]:
     first, last = phone_neighbours(row["phone_key"], settings.phone_block_digits)
-    same_length = func.length(orders.c.phone_key) == len(row["phone_key"])
-    marks: list[ColumnElement[bool]] = [
-        orders.c.buyer_id == row["buyer_id"],
-        orders.c.device_id == row["device_id"],
-        orders.c.address_key == row["address_key"],
-        orders.c.phone_key == row["phone_key"],
-        and_(orders.c.phone_key.between(first, last), same_length),
-    ]
+    neighbours = {"first_phone": first, "last_phone": last, "phone_length": len(row["phone_key"])}
     since = row["placed_at"] - timedelta(days=settings.window_days())
-    lately = and_(_before(row), orders.c.placed_at > since)
-    scans = [_newest(and_(mark, lately), MOST_ORDERS_PER_MARK, orders.c.order_no).subquery() for mark in marks]
-    every = union(*(select(scan.c.order_no) for scan in scans)).subquery()
-    return select(every.c.order_no)
+    own = {"device": row["device_id"], "address": row["address_key"], "phone": row["phone_key"]}
+    return {**_when(row), **own, **neighbours, "since": since}
+
+
+def _when(row: RowMapping) -> dict[str, Any]:
+    return {"this_order": row["order_no"], "placed_at": row["placed_at"], "buyer": row["buyer_id"]}
 
 
 async def _orders(db: AsyncConnection, numbers: list[int]) -> dict[int, OrderFacts]:
     lines, receipts = await _lines(db, numbers), await _receipts(db, numbers)
-    past = orders.alias("past")
-    had_one = exists().where(
-        past.c.buyer_id == orders.c.buyer_id,
-        tuple_(past.c.placed_at, past.c.order_no) < tuple_(orders.c.placed_at, orders.c.order_no),
-    )
-    found = await db.execute(select(*_SEEN, had_one.label("had_one")).where(orders.c.order_no.in_(numbers)))
+    found = await db.execute(sql.ORDERS, {"numbers": numbers})
     return {
         row["order_no"]: OrderFacts(
             order_no=str(row["order_no"]),
@@ -144,12 +94,7 @@ async def _orders(db: AsyncConnection, numbers: list[int]) -> dict[int, OrderFac
 
 
 async def _lines(db: AsyncConnection, numbers: list[int]) -> dict[int, list[LineFacts]]:
-    found = await db.execute(
-        select(order_lines, func.coalesce(products.c.limited, False).label("limited"))
-        .join(products, products.c.sku == order_lines.c.sku, isouter=True)
-        .where(order_lines.c.order_no.in_(numbers))
-        .order_by(order_lines.c.order_no, order_lines.c.line_no)
-    )
+    found = await db.execute(sql.LINES, {"numbers": numbers})
     lines: dict[int, list[LineFacts]] = defaultdict(list)
     for row in found.mappings():
         lines[row["order_no"]].append(LineFacts.model_validate(dict(row)))
@@ -157,15 +102,7 @@ async def _lines(db: AsyncConnection, numbers: list[int]) -> dict[int, list[Line
 
 
 async def _receipts(db: AsyncConnection, numbers: list[int]) -> dict[int, list[ReceiptFacts]]:
-    its_review = and_(reviews.c.order_no == sub_orders.c.order_no, reviews.c.idx == sub_orders.c.idx)
-    found = await db.execute(
-        select(
-            sub_orders.c.order_no, sub_orders.c.merchant, sub_orders.c.received_at, reviews.c.at.label("reviewed_at")
-        )
-        .join(reviews, its_review, isouter=True)
-        .where(sub_orders.c.order_no.in_(numbers))
-        .order_by(sub_orders.c.order_no, sub_orders.c.idx)
-    )
+    found = await db.execute(sql.RECEIPTS, {"numbers": numbers})
     receipts: dict[int, list[ReceiptFacts]] = defaultdict(list)
     for row in found.mappings():
         receipts[row["order_no"]].append(ReceiptFacts.model_validate(dict(row)))
@@ -174,25 +111,5 @@ async def _receipts(db: AsyncConnection, numbers: list[int]) -> dict[int, list[R
 
 async def _usual(db: AsyncConnection, row: RowMapping) -> UsualFacts:
     """The platform's latest orders before this one, of other buyers: a rush must not make itself usual."""
-    columns = (
-        orders.c.buyer_id,
-        orders.c.placed_at,
-        orders.c.goods_fen,
-        orders.c.shipping_fen,
-        orders.c.amount_due_fen,
-    )
-    sample = _newest(and_(_before(row), orders.c.buyer_id != row["buyer_id"]), USUAL_SAMPLE, *columns).subquery()
-    off_fen = sample.c.goods_fen + sample.c.shipping_fen - sample.c.amount_due_fen
-    hours = (
-        select(
-            func.count().label("orders"),
-            func.sum(sample.c.goods_fen).label("goods_fen"),
-            func.sum(off_fen).label("discount_fen"),
-        )
-        .group_by(sample.c.buyer_id, func.date_trunc("hour", sample.c.placed_at, "UTC"))
-        .subquery()
-    )
-    added = [func.coalesce(func.sum(column), 0).label(column.name) for column in hours.c]
-    totals = select(func.count().label("buyer_hours"), *added).select_from(hours)
-    found = (await db.execute(totals)).mappings().one()
+    found = (await db.execute(sql.USUAL, _when(row))).mappings().one()
     return UsualFacts(**{name: int(total) for name, total in found.items()})

@@ -3,33 +3,37 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.split_model import Warehouse
 from domain.stock import MAIN_CHANNEL
+from store.engine import single
 from store.tables import merchant_warehouses, physical_stock, stock
+
+_SITES, _THERE = merchant_warehouses.c, physical_stock.c
+_OF_THESE = _THERE.sku == any_(bindparam("skus", type_=ARRAY(Text)))
+_WAREHOUSES = (
+    select(_SITES.merchant, _SITES.warehouse, _THERE.sku, _THERE.available)
+    .join(physical_stock, (_THERE.warehouse == _SITES.warehouse) & _OF_THESE, isouter=True)
+    .where(_SITES.merchant == any_(bindparam("merchants", type_=ARRAY(Text))))
+    .order_by(_SITES.merchant, _SITES.warehouse)
+)
 
 
 class PostgresShelves:
     """Implements `activities.catalog.Shelves`. Reads only, without locks: the split decides."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._single = single(engine)
 
     async def warehouses(self, wanted: Mapping[str, Collection[str]]) -> list[Warehouse]:
         """The warehouses of these merchants, with what can be had there of these SKUs (SKUs by merchant)."""
-        sites, there = merchant_warehouses.c, physical_stock.c
         skus = {sku for of_merchant in wanted.values() for sku in of_merchant}
-        found = (
-            select(sites.merchant, sites.warehouse, there.sku, there.available)
-            .join(physical_stock, (there.warehouse == sites.warehouse) & there.sku.in_(skus), isouter=True)
-            .where(sites.merchant.in_(wanted))
-            .order_by(sites.merchant, sites.warehouse)
-        )
         stocks: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        async with self._engine.connect() as db:
-            for merchant, warehouse, sku, available in await db.execute(found):
+        async with self._single.connect() as db:
+            found = await db.execute(_WAREHOUSES, {"skus": list(skus), "merchants": list(wanted)})
+            for merchant, warehouse, sku, available in found:
                 shelf = stocks[merchant, warehouse]
                 if sku in wanted[merchant]:
                     shelf[sku] = available
@@ -40,5 +44,5 @@ class PostgresShelves:
         wanted = select(stock.c.sku, stock.c.available).where(
             stock.c.sku.in_(set(skus)), stock.c.channel == MAIN_CHANNEL
         )
-        async with self._engine.connect() as db:
+        async with self._single.connect() as db:
             return {row.sku: row.available for row in await db.execute(wanted)}

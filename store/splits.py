@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Text, cast, exists, select, update
+from sqlalchemy import Text, bindparam, cast, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,28 +25,36 @@ CLOSE_LINES = "close-lines"
 
 _PLAN = TypeAdapter(list[SubOrderPlan])
 
+_THIS = orders.c.order_no == bindparam("of_order")
+_IS_SPLIT = select(exists().where(sub_orders.c.order_no == bindparam("of_order")))
+_CLOSED_LINES = select(order_lines.c.line_no).where(
+    order_lines.c.order_no == bindparam("of_order"), order_lines.c.closed > 0
+)
+_TO_SPLIT = select(
+    orders.c.shipping_fen,
+    orders.c.close_reason,
+    cast(orders.c.plan, Text).label("plan"),
+    _IS_SPLIT.scalar_subquery().label("split"),
+    exists(_CLOSED_LINES).label("some_closed"),
+).where(_THIS)
+_SPLIT = insert(sub_orders)
+_SPLIT_LINES = insert(sub_order_lines)
+
 
 async def is_split(db: AsyncConnection, order_no: int) -> bool:
-    return bool(await db.scalar(select(exists().where(sub_orders.c.order_no == order_no))))
+    return bool(await db.scalar(_IS_SPLIT, {"of_order": order_no}))
 
 
 async def lines_to_split(db: AsyncConnection, order_no: int) -> LinesToSplit:
     """The lines that are not closed, and the shipping that is still theirs to share."""
-    order = (
-        await db.execute(
-            select(orders.c.shipping_fen, orders.c.close_reason, cast(orders.c.plan, Text).label("plan")).where(
-                orders.c.order_no == order_no
-            )
-        )
-    ).one()
-    closed = await closed_lines(db, order_no)
-    live = [line for line in await read_lines(db, order_no) if line.line_no not in closed]
+    order = (await db.execute(_TO_SPLIT, {"of_order": order_no})).one()
+    live = await read_lines(db, order_no, open_only=True)
     return LinesToSplit(
         lines=live,
-        shipping_fen=0 if closed and not _physical(live) else order.shipping_fen,
+        shipping_fen=0 if order.some_closed and not _physical(live) else order.shipping_fen,
         plan=_PLAN.validate_json(order.plan) if order.plan else None,
         # One that was split closes by its sub-orders, and its split stands.
-        closed=None if await is_split(db, order_no) else _closed_for(order),
+        closed=None if order.split else _closed_for(order),
     )
 
 
@@ -89,10 +97,7 @@ def _physical(lines: Sequence[OrderLine]) -> bool:
 
 
 async def closed_lines(db: AsyncConnection, order_no: int) -> Collection[int]:
-    found = await db.scalars(
-        select(order_lines.c.line_no).where(order_lines.c.order_no == order_no, order_lines.c.closed > 0)
-    )
-    return set(found)
+    return set(await db.scalars(_CLOSED_LINES, {"of_order": order_no}))
 
 
 async def record_split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
@@ -101,9 +106,9 @@ async def record_split(db: AsyncConnection, request: RecordSplit) -> SplitDone:
     if (closed := _closed_for(order)) is not None:
         return SplitDone(sub_orders=[], closed=closed)
     plans = request.plan
-    await db.execute(insert(sub_orders), [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
+    await db.execute(_SPLIT, [_sub_order_row(number, order.buyer_id, plan, request.at) for plan in plans])
     await db.execute(
-        insert(sub_order_lines),
+        _SPLIT_LINES,
         [
             {
                 "order_no": number,

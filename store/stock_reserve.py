@@ -8,15 +8,14 @@ Locks are taken in one order everywhere: the orders by number, the limits by SKU
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Reserved, ReserveStock
 from store import stock_reserve_sql as sql
-from store.raw import Connection, Row, autocommit, is_constraint, transaction
+from store.raw import Connection, Row, array, autocommit, is_constraint, moments, numbers, texts, transaction
 from store.stock_grant import GRANTED, Counted, Limit, Shelf, is_taken
 
 Orders = Mapping[int, ReserveStock]
@@ -55,11 +54,11 @@ class Reserving:
         try:
             if self._limited.isdisjoint(line.sku for order in orders.values() for line in order.lines):
                 async with autocommit(self._engine) as db:
-                    await db.execute(sql.ALL_AT_ONCE, *_lines(orders.values()), *_heads(orders))
+                    await db.execute(sql.ALL_AT_ONCE, *_lines(orders), *_heads(orders))
             else:
                 async with transaction(self._engine) as db:
                     await db.execute(sql.LOCK, *_heads(orders), *_counters(orders))
-                    await db.execute(sql.ALL_WITHIN_LIMITS, *_lines(orders.values()), *_buyers(orders))
+                    await db.execute(sql.ALL_WITHIN_LIMITS, *_lines(orders), *_buyers(orders))
         except Exception as refused:
             if not is_constraint(refused):
                 raise
@@ -130,7 +129,7 @@ async def _bought(db: Connection, orders: Orders, limits: Mapping[str, Limit]) -
 
 
 async def _write(db: Connection, orders: Orders, answers: Mapping[int, Reserved]) -> None:
-    granted = [orders[order_no] for order_no, answer in answers.items() if answer is GRANTED]
+    granted = {order_no: orders[order_no] for order_no, answer in answers.items() if answer is GRANTED}
     if granted:
         await db.execute(sql.GRANT, *_lines(granted))
     refused = {order_no: answer for order_no, answer in answers.items() if answer is not GRANTED}
@@ -138,29 +137,34 @@ async def _write(db: Connection, orders: Orders, answers: Mapping[int, Reserved]
         await db.execute(sql.REFUSE, list(refused), [answer.model_dump_json() for answer in refused.values()])
 
 
-def _counters(orders: Orders) -> tuple[list[str], list[str], list[str]]:
+# What the statements unnest.
+
+
+def _counters(orders: Orders) -> tuple[str, str, str]:
     """The SKUs whose limits are locked; the SKUs and channels whose stock is. Both in the order of locks."""
     wanted: list[Counted] = sorted({(line.sku, order.channel) for order in orders.values() for line in order.lines})
-    return sorted({sku for sku, _ in wanted}), [sku for sku, _ in wanted], [channel for _, channel in wanted]
+    skus = sorted({sku for sku, _ in wanted})
+    return texts(skus), texts(sku for sku, _ in wanted), texts(channel for _, channel in wanted)
 
 
-def _buyers(orders: Orders) -> tuple[list[int], list[datetime | None]]:
+def _buyers(orders: Orders) -> tuple[str, str]:
     """Beside each line."""
     every = [order for order in orders.values() for _ in order.lines]
-    return [order.buyer_id for order in every], [order.at for order in every]
+    return numbers(order.buyer_id for order in every), moments(order.at for order in every)
 
 
-def _heads(orders: Orders) -> tuple[list[int], list[int], list[datetime | None]]:
-    return list(orders), [order.buyer_id for order in orders.values()], [order.at for order in orders.values()]
+def _heads(orders: Orders) -> tuple[str, str, str]:
+    buyers = numbers(order.buyer_id for order in orders.values())
+    return numbers(orders), buyers, moments(order.at for order in orders.values())
 
 
-def _lines(orders: Iterable[ReserveStock]) -> tuple[list[int], list[int], list[str], list[str], list[int], list[bool]]:
-    every = [(order, line) for order in orders for line in order.lines]
+def _lines(orders: Orders) -> tuple[str, str, str, str, str, str]:
+    every = [(order_no, order.channel, line) for order_no, order in orders.items() for line in order.lines]
     return (
-        [int(order.order_no) for order, _ in every],
-        [line.line_no for _, line in every],
-        [line.sku for _, line in every],
-        [order.channel for order, _ in every],
-        [line.quantity for _, line in every],
-        [is_taken(line) for _, line in every],
+        numbers(order_no for order_no, _, _ in every),
+        numbers(line.line_no for _, _, line in every),
+        texts(line.sku for _, _, line in every),
+        texts(channel for _, channel, _ in every),
+        numbers(line.quantity for _, _, line in every),
+        array("t" if is_taken(line) else "f" for _, _, line in every),
     )

@@ -1,10 +1,12 @@
-"""The statements of `reserve`, each for any number of orders."""
+"""The statements of `reserve`, each for any number of orders.
+
+What comes for every order or line comes as one text, an array in PostgreSQL's notation (`store.raw.array`)."""
 
 # A row of `l` per line. What is wanted of a counter is added up, since an UPDATE changes a row once.
 _LINES = """
   l AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::int[], $6::bool[])
-      AS l(order_no, line_no, sku, channel, quantity, taken)
+    SELECT * FROM unnest($1::text::bigint[], $2::text::int[], $3::text::text[], $4::text::text[],
+      $5::text::int[], $6::text::bool[]) AS l(order_no, line_no, sku, channel, quantity, taken)
   ),
   wanted AS MATERIALIZED (
     SELECT sku, channel, coalesce(sum(quantity) FILTER (WHERE taken), 0) AS pieces FROM l GROUP BY sku, channel
@@ -34,7 +36,7 @@ _WRITE = """
 _NEW_ORDERS = """
     INSERT INTO stock_operations (order_no, buyer_id, placed_at)
     SELECT order_no, buyer_id, coalesce(placed_at, now())
-    FROM unnest({0}::bigint[], {1}::bigint[], {2}::timestamptz[]) AS o(order_no, buyer_id, placed_at)
+    FROM unnest({0}::text::bigint[], {1}::text::bigint[], {2}::text::timestamptz[]) AS o(order_no, buyer_id, placed_at)
     ORDER BY order_no"""
 
 # The lines, then the orders. A SKU with a limit is as if nobody had received it.
@@ -60,11 +62,11 @@ WITH orders AS ({_NEW_ORDERS.format("$1", "$2", "$3")}
     RETURNING order_no
   ),
   limits AS MATERIALIZED (
-    SELECT sku, pieces, window_s FROM unnest($4::text[]) AS asked(sku) JOIN purchase_limits p USING (sku)
+    SELECT sku, pieces, window_s FROM unnest($4::text::text[]) AS asked(sku) JOIN purchase_limits p USING (sku)
     WHERE (SELECT count(*) FROM orders) >= 0 ORDER BY sku FOR UPDATE OF p
   ),
   counters AS MATERIALIZED (
-    SELECT sku, channel, available FROM unnest($5::text[], $6::text[]) AS asked(sku, channel)
+    SELECT sku, channel, available FROM unnest($5::text::text[], $6::text::text[]) AS asked(sku, channel)
     JOIN stock s USING (sku, channel)
     WHERE (SELECT count(*) FROM limits) >= 0 ORDER BY sku, channel FOR UPDATE OF s
   )"""
@@ -78,7 +80,8 @@ WITH {_LINES},
   asked AS MATERIALIZED (
     SELECT b.buyer_id, b.sku, p.pieces, sum(b.quantity) AS wanted,
       min(coalesce(b.at, now())) - max(p.window_s) * interval '1 second' AS since
-    FROM unnest($7::bigint[], $8::timestamptz[], $3::text[], $5::int[]) AS b(buyer_id, at, sku, quantity)
+    FROM unnest($7::text::bigint[], $8::text::timestamptz[], $3::text::text[], $5::text::int[])
+      AS b(buyer_id, at, sku, quantity)
     JOIN purchase_limits p USING (sku)
     WHERE b.buyer_id <> 0 GROUP BY b.buyer_id, b.sku, p.pieces
   ),

@@ -6,7 +6,7 @@ Every change locks the order's row first, so that a shipment and a cancel of one
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.payment import REFUND_TOPIC
@@ -28,24 +28,40 @@ from store.tables import attentions, orders, refunds, sub_orders
 
 SubOrderRow = Row[Any]
 
+_THIS_ORDER = orders.c.order_no == bindparam("of_order")
+_THIS = sub_orders.c.sub_order_no == bindparam("of_sub")
+_LOCK = select(orders).where(_THIS_ORDER).with_for_update()
+_HOLD = select(orders.c.order_no).where(_THIS_ORDER).with_for_update()
+_SUB_ORDER = select(sub_orders).where(_THIS)
+_SUB_ORDERS = select(sub_orders).where(sub_orders.c.order_no == bindparam("of_order")).order_by(sub_orders.c.idx)
+_CHANGE = update(sub_orders).where(_THIS)
+_ITS_MARKS = delete(attentions).where(
+    attentions.c.order_no == bindparam("of_order"), attentions.c.subject == bindparam("of_sub")
+)
+_CHANGE_AND_FORGET = _CHANGE.add_cte(_ITS_MARKS.cte("forgotten"))
+
 
 async def lock_order(db: AsyncConnection, order_no: int) -> Row[Any]:
     """The order's row, until the transaction ends."""
-    return (await db.execute(select(orders).where(orders.c.order_no == order_no).with_for_update())).one()
+    return (await db.execute(_LOCK, {"of_order": order_no})).one()
 
 
 async def sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
-    return (await db.execute(select(sub_orders).where(sub_orders.c.sub_order_no == sub_order_no))).one()
+    return (await db.execute(_SUB_ORDER, {"of_sub": sub_order_no})).one()
 
 
 async def sub_orders_of(db: AsyncConnection, order_no: int) -> list[SubOrderRow]:
-    found = await db.execute(select(sub_orders).where(sub_orders.c.order_no == order_no).order_by(sub_orders.c.idx))
-    return list(found.all())
+    return list((await db.execute(_SUB_ORDERS, {"of_order": order_no})).all())
+
+
+async def hold_order_of(db: AsyncConnection, sub_order_no: str) -> None:
+    """Lock a sub-order's order, without a look at it."""
+    (await db.execute(_HOLD, {"of_order": int(parse(sub_order_no).order_no)})).one()
 
 
 async def lock_sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
     """A sub-order's row, its order locked."""
-    await lock_order(db, int(parse(sub_order_no).order_no))
+    await hold_order_of(db, sub_order_no)
     return await sub_order(db, sub_order_no)
 
 
@@ -59,11 +75,17 @@ def facts_of(row: SubOrderRow) -> Facts:
 
 
 async def change(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
-    await db.execute(
-        update(sub_orders)
-        .where(sub_orders.c.sub_order_no == row.sub_order_no)
-        .values(fulfilment=facts.fulfilment.value, review=facts.review.value, status=status_of(facts).value, **more)
-    )
+    await db.execute(_CHANGE, {"of_sub": row.sub_order_no, **_values(facts), **more})
+
+
+async def change_and_forget(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
+    """Nobody is needed for it any more, either."""
+    this = {"of_order": row.order_no, "of_sub": row.sub_order_no}
+    await db.execute(_CHANGE_AND_FORGET, {**this, **_values(facts), **more})
+
+
+def _values(facts: Facts) -> dict[str, object]:
+    return {"fulfilment": facts.fulfilment.value, "review": facts.review.value, "status": status_of(facts).value}
 
 
 async def note_on(
@@ -77,11 +99,21 @@ def of_others() -> ColumnElement[bool]:
     return attentions.c.subject.like("stray-payment/%") | attentions.c.subject.like("%A%")
 
 
+def _of_its_own_story() -> ColumnElement[bool]:
+    """But for a refund that the order still owes."""
+    of_order: BindParameter[int] = bindparam("of_order")
+    owes = exists().where(refunds.c.order_no == of_order, refunds.c.state != "DONE")
+    lasts = (attentions.c.topic == REFUND_TOPIC) & owes
+    return (attentions.c.order_no == of_order) & ~of_others() & ~lasts
+
+
+_FORGET = delete(attentions).where(_of_its_own_story())
+_REFOLD = update(orders).where(_THIS_ORDER)
+
+
 async def forget_attention(db: AsyncConnection, order_no: int) -> None:
     """The order is at an ending: nobody is needed for it any more, but for a refund that it still owes."""
-    owes = exists().where(refunds.c.order_no == order_no, refunds.c.state != "DONE")
-    lasts = (attentions.c.topic == REFUND_TOPIC) & owes
-    await db.execute(delete(attentions).where(attentions.c.order_no == order_no, ~of_others(), ~lasts))
+    await db.execute(_FORGET, {"of_order": order_no})
 
 
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
@@ -96,4 +128,4 @@ async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
     if status is Status.CLOSED:
         values["closed_at"] = at
         values["close_reason"] = max(rows, key=lambda row: row.closed_at).close_reason
-    await db.execute(update(orders).where(orders.c.order_no == order_no).values(values))
+    await db.execute(_REFOLD, {"of_order": order_no, **values})

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from runtime.embedded import Postgres, TemporalServer
+from runtime.temporal import DATA_CONVERTER
 from store.engine import engine_for
 from store.tables import metadata
 from tests.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
@@ -89,7 +89,7 @@ async def sandbox_port(webhook_url: str) -> AsyncIterator[int]:
 
 @pytest.fixture(scope="session")
 async def client(temporal: TemporalServer) -> Client:
-    return await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal.address, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +119,7 @@ async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
             *(part for name, kind in search.REGISTERED.items() for part in ("--search-attribute", f"{name}={kind}")),
         ],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
     )
     async with (
         environment,

@@ -1,12 +1,12 @@
 """`python -m simulation.bench [PART …]`: all parts, or those that are named. `make bench` sets up what it needs."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 
 from runtime.embedded import ServerFailed
@@ -71,7 +71,7 @@ def main() -> int:
         asked.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     try:
         wanted = Wanted(given.quick, given.open)
-        good = asyncio.run(bench(given.parts or list(PARTS), given.out, wanted, Console()))
+        good = uvloop.run(bench(given.parts or list(PARTS), given.out, wanted, Console()))
     except (SetupError, ServerFailed) as failed:
         sys.stderr.write(f"{failed}\n")
         return 1

@@ -33,7 +33,7 @@ from store.stock_changes import Change, change_stock
 from workflows import search
 
 PRICE_FEN = 1_000
-LOOK_EVERY_S = 0.03
+LOOK_EVERY_S = 0.03  # by one who waits; many look together, and all the less often
 PATIENCE_S = 120.0
 
 
@@ -179,7 +179,7 @@ class HandedOver:
             " GROUP BY order_no HAVING bool_and(handed_over_at IS NOT NULL)"
         )
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S * min(max(len(self._waiting), 1), 10))
             if self._waiting:
                 async with self._engine.connect() as db:
                     for order_no, parts in await db.execute(query, {"wanted": list(self._waiting)}):

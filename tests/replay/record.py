@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
+from runtime.temporal import DATA_CONVERTER
 from store.engine import engine_for
 from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
@@ -47,7 +47,7 @@ async def the_shop() -> AsyncIterator[Shop]:
     with a_postgres() as postgres, a_temporal() as temporal:
         url = await a_database(postgres, "shop")
         engine = engine_for(url)
-        client = await Client.connect(temporal.address, data_converter=pydantic_data_converter, identity=RECORDER)
+        client = await Client.connect(temporal.address, data_converter=DATA_CONVERTER, identity=RECORDER)
         async with (
             a_webhook(engine) as webhook,
             a_sandbox(webhook) as port,

@@ -4,7 +4,6 @@ import re
 import socket
 
 import pytest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
@@ -24,6 +23,7 @@ from domain.after_sale import ENDINGS, CaseAction
 from domain.order import RefusalCode
 from domain.precedence import WANTED, CaptureOutcome
 from domain.status import Actor, CloseReason, Status
+from runtime.temporal import DATA_CONVERTER
 from runtime.worker import WORKFLOWS
 from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
@@ -43,7 +43,7 @@ assert (
 
 
 def replayer(*workflows: type) -> Replayer:
-    return Replayer(workflows=workflows, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    return Replayer(workflows=workflows, data_converter=DATA_CONVERTER, workflow_runner=sandbox())
 
 
 def test_there_are_histories() -> None:

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from runtime.embedded import TemporalServer
 from runtime.evidence_history import digests_in_history
+from runtime.temporal import DATA_CONVERTER
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import Priced
@@ -60,7 +60,7 @@ class Pricing:
 
 @pytest.fixture
 async def client(temporal: TemporalServer) -> AsyncIterator[Client]:
-    client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    client = await Client.connect(temporal.address, data_converter=DATA_CONVERTER)
     async with Worker(client, task_queue=QUEUE, workflows=[Pricing], activities=[look_up_order, price_cart]):
         yield client
 

@@ -52,6 +52,24 @@ async def test_what_comes_while_a_batch_is_under_way_is_the_next_batch(
     assert await level(stock) == (49, 51, 0)
 
 
+async def test_of_two_hundred_that_come_at_one_moment_half_form_the_next_batch() -> None:
+    """While the database works for the first hundred, the others are being gathered; what goes on coming then goes
+    as it comes. A few are not worth two transactions."""
+    sizes: list[int] = []
+
+    async def apply(batch: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(batch))
+        await asyncio.sleep(0)
+        return batch
+
+    batcher = Batcher[int, int]("test", apply)
+    assert await asyncio.gather(*map(batcher, range(200))) == list(range(200))
+    assert sizes == [100, 100]
+    sizes.clear()
+    await asyncio.gather(*map(batcher, range(60)))
+    assert sizes == [60]
+
+
 async def test_a_batch_is_granted_in_the_order_of_arrival_each_order_all_or_nothing(stock: PostgresStock) -> None:
     """A large order that does not fit stands in nobody's way."""
     await stock.receive("A", 5)

@@ -11,10 +11,10 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType, ResetReapplyType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from domain.status import CloseReason, Status
+from runtime.temporal import DATA_CONVERTER
 from runtime.worker import WORKFLOWS
 from tests.audits import approve
 from tests.sandbox import sandbox
@@ -106,7 +106,7 @@ async def test_what_a_reset_applies_again_can_be_replayed(shop: Shop) -> None:
     await shop.confirm(second)
     assert (await shop.ended(order_no)).status is Status.COMPLETED
     run = shop.client.get_workflow_handle(shop.run(order_no).id)
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=sandbox())
     await replayer.replay_workflow(await run.fetch_history())
 
 

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from gateway.checkout import Accepted
 from runtime.embedded import TemporalServer, free_port
+from runtime.temporal import DATA_CONVERTER
 from tests.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
 from tests.shop import Person, Shop, until, working
 from workflows import search
@@ -103,7 +103,7 @@ async def test_an_order_accepted_with_no_worker_up_comes_through_also_when_the_s
     from store.engine import engine_for
 
     engine: AsyncEngine = engine_for(database)
-    client = await Client.connect(own_temporal.address, data_converter=pydantic_data_converter)
+    client = await Client.connect(own_temporal.address, data_converter=DATA_CONVERTER)
     async with (
         a_webhook(engine) as url,
         a_sandbox(url) as port,
