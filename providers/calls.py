@@ -18,8 +18,8 @@ class PartyFault(Exception):
 
 
 def segment(text: str) -> str:
-    """An id as one segment of a path, whatever is in it."""
-    return quote(text, safe="")
+    """An id as one segment of a path, whatever is in it. Its dots too: the segments `.` and `..` are ways to go."""
+    return quote(text, safe="").replace(".", "%2E")
 
 
 class HttpParty:

@@ -3,25 +3,35 @@
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import uvloop
+from sqlalchemy.ext.asyncio import create_async_engine
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+import runtime.temporal
 import runtime.worker
+import store.engine
 
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` go to the SDK's `Worker`, over what the product says; `run` runs the process."""
+    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `run` runs the
+    process."""
 
     name: str
     what: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    data_converter: DataConverter = runtime.temporal.DATA_CONVERTER
     run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
 
 
@@ -29,6 +39,18 @@ def _with_a_calm_collector(main: Coroutine[Any, Any, None]) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     uvloop.run(main)
+
+
+class _Inline(ThreadPoolExecutor):
+    """Does at once, in the thread of whoever asks, what it is to do."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as fault:
+            done.set_exception(fault)
+        return done
 
 
 _SANDBOX = SandboxedWorkflowRunner(
@@ -42,6 +64,17 @@ VARIANTS = {
         Variant("default", "as the product runs it"),
         Variant("sandboxed", "workflows in the sandbox, as in the tests", {"workflow_runner": _SANDBOX}),
         Variant("asyncio", "asyncio's own event loop instead of uvloop", run=asyncio.run),
+        Variant(
+            "sdk-converter",
+            "the SDK's payload converter, made anew for every run and task",
+            data_converter=pydantic_data_converter,
+        ),
+        Variant("ping", "asks the server before each use of a pooled connection", engine={"pool_pre_ping": True}),
+        Variant(
+            "inline",
+            "workflow tasks in the event loop's thread: no deadlock is noticed",
+            {"workflow_task_executor": _Inline()},
+        ),
         Variant("calm-gc", "a garbage collector that looks less often", run=_with_a_calm_collector),
         Variant("no-cache", "no workflow cache: every task replays its run", {"max_cached_workflows": 0}),
         Variant("cache-20", "a cache of 20 runs, fewer than are open", {"max_cached_workflows": 20}),
@@ -58,10 +91,15 @@ VARIANTS = {
 
 @contextmanager
 def running_as(variant: Variant) -> Iterator[None]:
-    """The product's worker, made in this process meanwhile, is made so."""
+    """The product's worker, made and connected in this process meanwhile, is made so."""
 
     def made(*given: Any, **options: Any) -> Worker:
         return Worker(*given, **{**options, **variant.options})
 
-    with patch.object(runtime.worker, "Worker", made):
+    engine = partial(create_async_engine, **variant.engine)
+    with (
+        patch.object(runtime.worker, "Worker", made),
+        patch.object(runtime.temporal, "DATA_CONVERTER", variant.data_converter),
+        patch.object(store.engine, "create_async_engine", engine),
+    ):
         yield

@@ -36,13 +36,12 @@ async def work(name: str) -> None:
     settings, stopping = load(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    client = await connect(settings)
     if name == FLOOR:
-        async with floor_worker(client, settings):
+        async with floor_worker(await connect(settings), settings):
             await stopping.wait()
         return
     with running_as(VARIANTS[name]):
-        await worker.run_worker(settings, client, stopping)
+        await worker.run_worker(settings, await connect(settings), stopping)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activities.payment import PaymentProvider
@@ -164,6 +164,9 @@ async def test_a_fault_tells_what_was_called_and_no_secret() -> None:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payment_id=st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=20))
+@example(".")
+@example("..")
+@example("a/../b")
 async def test_any_id_stays_one_id_on_its_way(provider: HttpPaymentProvider, payment_id: str) -> None:
     """Slashes, question marks, dots: nothing printable in an id makes it another path."""
     assert (await provider.query(payment_id)).payment_id == payment_id
