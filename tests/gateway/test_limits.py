@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway import limits
 from gateway.auth import Role
+from gateway.problems import Problem
 from store.engine import engine_for
 from store.ownership import PostgresOwnership
 from store.views import PostgresViews
@@ -49,6 +51,27 @@ async def test_one_request_too_many_is_429_and_says_when_to_come_back(shop: Shop
         problem(slowed, 429, "too-many-requests")
         assert 1 <= int(slowed.headers["retry-after"]) <= 60
         assert (await web.buyer(Person()).get("/orders")).status_code == 200, "each caller has a rate of its own"
+
+
+def test_a_minute_is_any_minute_and_who_is_gone_for_one_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(limits, "monotonic", lambda: now)
+    rate = limits.Rate(2)
+    rate.count("a")
+    now += 40
+    rate.count("a")
+    now += 19.5
+    with pytest.raises(Problem, match="at most 2 requests in a minute; ask again in 1 s"):
+        rate.count("a")
+    rate.count("b")
+    now += 0.5  # the first is a minute old; that one was refused counts for nothing
+    rate.count("a")
+    with pytest.raises(Problem, match="ask again in 40 s"):
+        rate.count("a")
+    assert list(rate._asked) == ["b", "a"]
+    now += 59.5
+    rate.count("c")
+    assert list(rate._asked) == ["a", "c"]
 
 
 async def test_equal_ids_of_two_roles_have_a_rate_each(shop: Shop) -> None:
