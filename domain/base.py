@@ -1,9 +1,11 @@
 """The two kinds of model everything else is made of."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+_NO_OFFSET = timedelta(0)
 
 
 class Message(BaseModel):
@@ -36,7 +38,9 @@ def _holds_nul(value: object) -> bool:
 
 
 def _utc(value: datetime) -> datetime:
-    if value.utcoffset() is None or value.utcoffset() != UTC.utcoffset(None):
+    if value.tzinfo is UTC:
+        return value
+    if value.utcoffset() != _NO_OFFSET:
         raise ValueError("must be a time in UTC, like 2026-11-11T00:00:00Z")
     return value.astimezone(UTC)
 
