@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,6 +11,9 @@ Row = Mapping[str, Any]
 
 # One message to the server.
 _BEGIN = "BEGIN; " + "; ".join(f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin"))
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Connection(Protocol):
@@ -24,7 +27,7 @@ class Connection(Protocol):
 @asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A connection on which each statement is a transaction."""
-    async with engine.begin() as db:
+    async with engine.connect() as db:
         yield cast(Connection, (await db.get_raw_connection()).driver_connection)
 
 
@@ -32,7 +35,7 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[Connection]:
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """One transaction, whose plans look each row up by its index. Plans are kept, and the table that one was made
     for when it was empty may hold millions of rows before anybody analyses it."""
-    async with engine.begin() as db:
+    async with engine.connect() as db:
         connection = cast(Connection, (await db.get_raw_connection()).driver_connection)
         try:
             await connection.execute(_BEGIN)
@@ -60,8 +63,14 @@ def texts(values: Iterable[str]) -> str:
     return array('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
 
 
-def moments(values: Iterable[datetime | None]) -> str:
-    return array("NULL" if value is None else f'"{value.isoformat()}"' for value in values)
+def microseconds(values: Iterable[datetime | None]) -> str:
+    """Moments, for `moment` to read. As text they take three times as long to write, and to read."""
+    return array("NULL" if value is None else str((value - _EPOCH) // _MICROSECOND) for value in values)
+
+
+def moment(sent: str) -> str:
+    """In SQL: the moment that was sent as microseconds."""
+    return f"'epoch'::timestamptz + {sent} * interval '1 microsecond'"
 
 
 def sqlstate(fault: BaseException) -> str:

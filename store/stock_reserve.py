@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Reserved, ReserveStock
 from store import stock_reserve_sql as sql
-from store.raw import Connection, Row, array, autocommit, is_constraint, moments, numbers, texts, transaction
+from store.raw import Connection, Row, array, autocommit, is_constraint, microseconds, numbers, texts, transaction
 from store.stock_grant import GRANTED, Counted, Limit, Shelf, is_taken
 
 Orders = Mapping[int, ReserveStock]
@@ -150,12 +150,12 @@ def _counters(orders: Orders) -> tuple[str, str, str]:
 def _buyers(orders: Orders) -> tuple[str, str]:
     """Beside each line."""
     every = [order for order in orders.values() for _ in order.lines]
-    return numbers(order.buyer_id for order in every), moments(order.at for order in every)
+    return numbers(order.buyer_id for order in every), microseconds(order.at for order in every)
 
 
 def _heads(orders: Orders) -> tuple[str, str, str]:
     buyers = numbers(order.buyer_id for order in orders.values())
-    return numbers(orders), buyers, moments(order.at for order in orders.values())
+    return numbers(orders), buyers, microseconds(order.at for order in orders.values())
 
 
 def _lines(orders: Orders) -> tuple[str, str, str, str, str, str]:

@@ -2,6 +2,8 @@
 
 What comes for every order or line comes as one text, an array in PostgreSQL's notation (`store.raw.array`)."""
 
+from store.raw import moment
+
 # A row of `l` per line. What is wanted of a counter is added up, since an UPDATE changes a row once.
 _LINES = """
   l AS MATERIALIZED (
@@ -33,10 +35,10 @@ _WRITE = """
   SELECT sku, channel, 'reserve', -sum(quantity), sum(quantity), 0, array_agg(order_no), array_agg(quantity)
   FROM l WHERE taken GROUP BY sku, channel"""
 
-_NEW_ORDERS = """
+_NEW_ORDERS = f"""
     INSERT INTO stock_operations (order_no, buyer_id, placed_at)
-    SELECT order_no, buyer_id, coalesce(placed_at, now())
-    FROM unnest({0}::text::bigint[], {1}::text::bigint[], {2}::text::timestamptz[]) AS o(order_no, buyer_id, placed_at)
+    SELECT order_no, buyer_id, coalesce({moment("at_us")}, now())
+    FROM unnest({{0}}::text::bigint[], {{1}}::text::bigint[], {{2}}::text::bigint[]) AS o(order_no, buyer_id, at_us)
     ORDER BY order_no"""
 
 # The lines, then the orders. A SKU with a limit is as if nobody had received it.
@@ -79,9 +81,10 @@ ALL_WITHIN_LIMITS = f"""
 WITH {_LINES},
   asked AS MATERIALIZED (
     SELECT b.buyer_id, b.sku, p.pieces, sum(b.quantity) AS wanted,
-      min(coalesce(b.at, now())) - max(p.window_s) * interval '1 second' AS since
-    FROM unnest($7::text::bigint[], $8::text::timestamptz[], $3::text::text[], $5::text::int[])
-      AS b(buyer_id, at, sku, quantity)
+      min(coalesce({moment("b.at_us")}, now()))
+        - max(p.window_s) * interval '1 second' AS since
+    FROM unnest($7::text::bigint[], $8::text::bigint[], $3::text::text[], $5::text::int[])
+      AS b(buyer_id, at_us, sku, quantity)
     JOIN purchase_limits p USING (sku)
     WHERE b.buyer_id <> 0 GROUP BY b.buyer_id, b.sku, p.pieces
   ),
