@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.stock import StockLine
+from activities.stock import Shortage, StockLine
 from domain.base import Message
 from domain.cart import Cart, StartOrder, Terms
 from domain.checkout import Limits, within_limits
@@ -83,6 +83,8 @@ class Checkout:
         if too_large is not None:
             raise TooLarge(too_large)
         body = hashlib.sha256(cart.model_dump_json().encode()).hexdigest()
+        if self._gate is not None and (short := await self._sold_out(self._gate, caller, key, body, cart)):
+            return Placement(order_no="", refusal=out_of_stock(short))
         today = datetime.now(UTC).date()
         minted = await self._keys.mint(caller, key, body, cart.buyer_id, today)
         answered = None if minted.new else await self._keys.answered(minted.order_no)
@@ -92,12 +94,20 @@ class Checkout:
             return await self._start(caller, minted.order_no, cart)
         return await self._pass(self._gate, caller, minted.order_no, cart)
 
+    async def _sold_out(self, gate: PostgresStockGate, caller: str, key: str, body: str, cart: Cart) -> list[Shortage]:
+        """What plainly is, to whose key has no number yet. Most of a crowd goes no further, and nothing is written."""
+        try:
+            short = await gate.sold_out(_wanted(cart))
+            # The key after the stock: the same request beside this one has its number before it takes the last piece.
+            return short if short and not await self._keys.is_known(caller, key, body) else []
+        except Overloaded as full:
+            raise Unavailable(str(full)) from full
+
     async def _pass(self, gate: PostgresStockGate, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
         """Start the order, unless what it wants is sold out: to others, that is, and not to a run of its own that the
         same request has started beside this one."""
-        wanted = [StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in cart.lines]
         try:
-            async with self._turnstile.passing(gate, wanted) as short:
+            async with self._turnstile.passing(gate, _wanted(cart)) as short:
                 if short and not await gate.knows(order_no):
                     return Placement(order_no="", refusal=out_of_stock(short))
                 return await self._start(caller, order_no, cart)
@@ -145,6 +155,10 @@ class Checkout:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             **start_options(start, self._settings.task_queue, self._settings.task_timeout_s),
         )
+
+
+def _wanted(cart: Cart) -> list[StockLine]:
+    return [StockLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in cart.lines]
 
 
 async def _hear_out(start: WithStartWorkflowOperation[Order, object]) -> None:

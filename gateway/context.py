@@ -27,7 +27,7 @@ class Gateway:
     rate: Rate
 
 
-def _of(request: Request) -> Gateway:
+async def _of(request: Request) -> Gateway:  # a plain function would be sent to a thread
     gateway: Gateway = request.app.state.gateway
     return gateway
 

@@ -80,11 +80,19 @@ class Forgetful:
         self._engine = engine
 
     def execution_options(self, **options: Any) -> AsyncEngine:
-        return self._engine.execution_options(**options)
+        made = self._engine.execution_options(**options)
+        return made if options.get("postgresql_readonly") else forgetful(made)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         async with self._engine.begin() as db:
+            yield db
+        raise AnswerLost
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """For what begins and commits by itself, and for single statements."""
+        async with self._engine.connect() as db:
             yield db
         raise AnswerLost
 
