@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, event
-from sqlalchemy.engine import Engine
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -20,21 +20,20 @@ History = Sequence[HistoryEvent]
 
 @contextmanager
 def counting_transactions() -> Iterator[dict[str, Counter[str]]]:
-    """Transactions that activities of this process make: by workflow id, then by activity."""
+    """Transactions that activities of this process make: by workflow id, then by activity. Each takes its connection
+    from the pool."""
     seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def ended(_: Connection) -> None:
+    def taken(*_: object) -> None:
         if activity.in_activity():
             about = activity.info()
             seen[about.workflow_id or ""][about.activity_type] += 1
 
-    for name in ("commit", "rollback"):
-        event.listen(Engine, name, ended)
+    event.listen(Pool, "checkout", taken)
     try:
         yield seen
     finally:
-        for name in ("commit", "rollback"):
-            event.remove(Engine, name, ended)
+        event.remove(Pool, "checkout", taken)
 
 
 def local_batches(events: History) -> int:

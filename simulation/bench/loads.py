@@ -5,9 +5,12 @@ import time
 from dataclasses import dataclass, field
 from statistics import median
 
+from runtime.embedded import ServerFailed
 from simulation.bench.crowd import Crowd, Lived
 from simulation.bench.figures import percentile
 from simulation.bench.meter import Meter, spent
+
+LONGEST_S = 600.0
 
 
 @dataclass
@@ -34,7 +37,8 @@ class Load:
 
 
 async def live(crowd: Crowd, orders: int, at_once: int, meter: Meter) -> Load:
-    """Each buyer begins another order as soon as the one before is completed, until all are."""
+    """Each buyer begins another order as soon as the one before is completed, until all are. Raises ServerFailed when
+    that takes too long to be true."""
     load, left = Load(), iter(range(orders))
     before, begun = meter.cpu_s(), time.perf_counter()
 
@@ -42,7 +46,12 @@ async def live(crowd: Crowd, orders: int, at_once: int, meter: Meter) -> Load:
         for _ in left:
             load.lived.append(await crowd.live())
 
-    await asyncio.gather(*(buyer() for _ in range(at_once)))
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            await asyncio.gather(*(buyer() for _ in range(at_once)))
+    except TimeoutError:
+        lived = f"{len(load.lived)} of {orders} orders are completed after {LONGEST_S:g} s"
+        raise ServerFailed(f"{lived}: is the worker still there?") from None
     load.seconds = time.perf_counter() - begun
     load.cpu_s = spent(before, meter.cpu_s())
     return load

@@ -46,10 +46,13 @@ class _Inline(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
+        ours = asyncio.get_running_loop()
         try:
             done.set_result(fn(*args, **kwargs))
         except BaseException as fault:
             done.set_exception(fault)
+        finally:
+            asyncio._set_running_loop(ours)  # a workflow has a loop of its own, and leaves its thread with none
         return done
 
 

@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from simulation.bench import flash, flash_page, growth, growth_page, orders, stock, stock_rounds, tried
+from runtime.embedded import ServerFailed
+from simulation.bench import flash, flash_page, growth, growth_page, loads, orders, stock, stock_rounds, tried
 from simulation.bench.charts import Chart
+from simulation.bench.crowd import Lived
 from simulation.bench.figures import Cell, Sample, closed_loop, median_ratio, percentile
 from simulation.bench.machine import this_machine
+from simulation.bench.meter import Meter
 from simulation.bench.progress import Show
 from simulation.bench.report import Page, Target
 from simulation.bench.stock_books import Book, what_is_wrong
@@ -49,6 +52,20 @@ def test_what_does_not_add_up_is_found(book: Book, granted: int, said: str | Non
     filled = {"A": 10} if book.sku == "A" else {"A": 10, "B": 0}
     wrong = what_is_wrong([book], filled, Counter({"A": granted}))
     assert not wrong if said is None else any(said in one for one in wrong), wrong
+
+
+class Stuck:
+    """Orders that nobody works on."""
+
+    async def live(self) -> Lived:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+async def test_a_load_that_nobody_works_on_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loads, "LONGEST_S", 0.1)
+    with pytest.raises(ServerFailed, match="0 of 3 orders are completed"):
+        await loads.live(Stuck(), 3, 2, Meter({}))
 
 
 # --- its figures
