@@ -14,10 +14,10 @@ from domain.refunds import MoreThanIsLeft
 from domain.status import Action, Actor, Facts, Refused, Status, act, allowed, fold, refusal
 from domain.take_back import SubOrderBack, TakenBack
 from store.keys import kept
-from store.notes import NOTICE, tell
+from store.notes import NOTICE, Entry, Notice, tell
 from store.parts import OF_SUB, standing, what_is_left
 from store.piece_refunds import Cause, pay_back, write_refund
-from store.sub_order_rows import SubOrderRow, change_and_forget, facts_of, lock_order, note_on, refold, sub_orders_of
+from store.sub_order_rows import SubOrderRow, change, facts_of, lock_order, note_on, refold, sub_orders_of
 from store.tables import order_operations, piece_refunds, sub_orders
 
 _DECIDED = (
@@ -152,9 +152,7 @@ def _why_not(named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:
 async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> None:
     closed = act(facts_of(row), Action.CANCEL, cause.actor)
     assert isinstance(closed, Facts)
-    await change_and_forget(db, row, closed, closed_at=cause.at, close_reason=cause.reason)
     detail = f"{cause.reason}: {cause.note}" if cause.note else cause.reason
-    await note_on(db, row, cause.at, cause.actor, Action.CANCEL, detail)
     body = {
         "order_no": str(row.order_no),
         "sub_order_no": row.sub_order_no,
@@ -162,7 +160,9 @@ async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> Non
         "event": "closed",
         "reason": cause.reason,
     }
-    await tell(db, NOTICE, f"closed/{row.sub_order_no}", body)
+    entry = Entry(cause.at, cause.actor, Action.CANCEL, detail)
+    notice = Notice(f"closed/{row.sub_order_no}", body)
+    await change(db, row, closed, entry, notice, forget=True, closed_at=cause.at, close_reason=cause.reason)
 
 
 async def _tell_reduced(

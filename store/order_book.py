@@ -1,7 +1,6 @@
 """The order book in PostgreSQL, up to the split: placed, paid, closed."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Text, bindparam, delete, func, select, update
@@ -50,7 +49,7 @@ from store.closings import closing_owes, sub_order_owes
 from store.journal import ORDERS, PROVIDER, SHIPPING, post
 from store.keys import kept, once
 from store.lines import keep_lines, read_lines
-from store.notes import ALARM, NOTICE, note, tell
+from store.notes import ALARM, Entry, Notice, entry_of, note, notice_of, tell, with_entry, with_entry_and_notice
 from store.parcels import Parcels, mark_stuck
 from store.splits import CLOSE_LINES, close_lines, closed_lines, is_split, lines_to_split, record_split
 from store.sub_order_rows import SubOrderRow, forget_attention, lock_order, sub_orders_of
@@ -65,9 +64,9 @@ from store.tables import (
 
 DIGITS = 19  # of an order's number
 
-_CHANGE = update(orders).where(orders.c.order_no == bindparam("of_order"))
+_CHANGE = with_entry_and_notice(update(orders).where(orders.c.order_no == bindparam("of_order")))
 _PLACE = insert(orders)
-_ANSWER = insert(placements)
+_ANSWER = with_entry(insert(placements))
 _FILE = insert(payment_notifications).on_conflict_do_nothing()
 # The buyer's, counted one placement at a time: two at once can't slip past a limit together.
 _ONE_BUYER = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("buyer", type_=Text), 0)))
@@ -261,25 +260,24 @@ async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
         pay_by=request.pay_by,
         sub_orders=[part.sub_order_no for part in priced.plan or []],
     )
-    await _keep_answer(db, placement, request.placed_at)
     evidence = placed(request.order_no, cart.buyer_id, priced, request.terms)
     due = f"{priced.amount_due_fen} fen"
-    await note(db, number, request.placed_at, Actor.BUYER, "PLACE", detail=due, body=evidence)
+    await _keep_answer(db, placement, Entry(request.placed_at, Actor.BUYER, "PLACE", due, evidence))
     return placement
 
 
 async def _record_refusal(db: AsyncConnection, request: RecordRefusal) -> Placement:
     refused = request.placement.refusal
     assert refused is not None
-    await _keep_answer(db, request.placement, request.at)
-    number = int(request.placement.order_no)
-    await note(db, number, request.at, Actor.PLATFORM, "REFUSE", detail=f"{refused.code}: {request.to_operators}")
+    detail = f"{refused.code}: {request.to_operators}"
+    await _keep_answer(db, request.placement, Entry(request.at, Actor.PLATFORM, "REFUSE", detail))
     return request.placement
 
 
-async def _keep_answer(db: AsyncConnection, placement: Placement, at: datetime) -> None:
-    row = {"order_no": int(placement.order_no), "outcome": placement.model_dump(mode="json"), "at": at}
-    await db.execute(_ANSWER, row)
+async def _keep_answer(db: AsyncConnection, placement: Placement, entry: Entry) -> None:
+    number = int(placement.order_no)
+    row = {"order_no": number, "outcome": placement.model_dump(mode="json"), "at": entry.at}
+    await db.execute(_ANSWER, row | entry_of(number, entry))
 
 
 async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
@@ -293,15 +291,23 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
     if fate is not None:
         return CaptureOutcome.DUPLICATE if fate == "ACCEPTED" else CaptureOutcome.ALREADY_STRAY
     assert not isinstance(moved, Refused), moved.reason
-    paid = {"payment": moved.payment.value, "capture_id": capture.capture_id, "paid_at": capture.captured_at}
-    await db.execute(_CHANGE, {"of_order": number, "status": status_of(moved).value, **paid})
     goods = capture.amount_fen - order.shipping_fen
     legs = {PROVIDER: capture.amount_fen, ORDERS: -goods, SHIPPING: -order.shipping_fen}
     await post(db, f"capture/{capture.capture_id}", "CAPTURE", request.order_no, legs, capture.currency)
-    await note(db, number, capture.captured_at, Actor.BUYER, Action.PAY, detail=f"{capture.amount_fen} fen")
+    paid = {"capture_id": capture.capture_id, "paid_at": capture.captured_at}
+    entry = Entry(capture.captured_at, Actor.BUYER, Action.PAY, f"{capture.amount_fen} fen")
     body = {"order_no": request.order_no, "event": "paid", "amount_fen": capture.amount_fen}
-    await tell(db, NOTICE, f"paid/{request.order_no}", body)
+    await _change(db, number, moved, entry, Notice(f"paid/{request.order_no}", body), paid)
     return CaptureOutcome.ACCEPTED
+
+
+async def _change(
+    db: AsyncConnection, order_no: int, facts: Facts, entry: Entry, notice: Notice, more: Mapping[str, object]
+) -> None:
+    """Change an order that is not split, with its entry in its story and what is to be told: one statement."""
+    values = {"payment": facts.payment.value, "status": status_of(facts).value, **more}
+    beside = entry_of(order_no, entry) | notice_of(notice)
+    await db.execute(_CHANGE, {"of_order": order_no, **values, **beside})
 
 
 _CLOSING_ACTION = {
@@ -326,11 +332,10 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     action, actor = _CLOSING_ACTION[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
-    closed = {"status": status_of(moved).value, "close_reason": request.reason.value, "closed_at": request.at}
-    await db.execute(_CHANGE, {"of_order": number, **closed})
-    await note(db, number, request.at, actor, action, detail=request.reason)
+    closed = {"close_reason": request.reason.value, "closed_at": request.at}
+    entry = Entry(request.at, actor, action, request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
-    await tell(db, NOTICE, f"closed/{request.order_no}", body)
+    await _change(db, number, moved, entry, Notice(f"closed/{request.order_no}", body), closed)
     rest = await _pay_back_the_rest(db, order, request)
     return OrderClosing(paid=order.payment == PaymentFact.PAID, owed=[*owed, rest] if rest is not None else owed)
 

@@ -1,8 +1,9 @@
 """The order book in PostgreSQL, from the split on: what becomes of sub-orders, each act under its key."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -26,24 +27,29 @@ from domain.status import Action, Actor, Answer, CloseReason, Refused, Status, a
 from store.closings import OWED, cancel_key, close_pieces, close_sub_orders, owed_of, pieces_key
 from store.engine import looking, single
 from store.keys import once
-from store.notes import NOTICE, tell
+from store.notes import NOTICE, Entry, Notice, tell
 from store.parts import LEFT, left_of, what_is_left
 from store.points import earn_points
 from store.sub_order_rows import (
     SubOrderRow,
     change,
-    change_and_forget,
     facts_of,
     hold_order_of,
     lock_sub_order,
-    note_on,
+    lock_with_others,
     refold,
+    refold_with,
 )
 from store.tables import attentions, order_operations, orders, reviews, sub_orders, tracking_events
 
 _THIS = sub_orders.c.sub_order_no == bindparam("of_sub")
 _STANDING = select(sub_orders, *LEFT, OWED).where(_THIS)
-_HANDED_OVER = update(sub_orders).where(_THIS, sub_orders.c.handed_over_at.is_(None)).values(handed_over_at=func.now())
+_HANDED_OVER = (
+    update(sub_orders)
+    .where(_THIS)
+    .values(handed_over_at=func.coalesce(sub_orders.c.handed_over_at, func.now()))
+    .returning(sub_orders, *LEFT, OWED)
+)
 
 
 class Parcels:
@@ -74,8 +80,7 @@ class Parcels:
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.begin() as db:
             await hold_order_of(db, request.sub_order_no)
-            await db.execute(_HANDED_OVER, {"of_sub": request.sub_order_no})
-            return await _standing(db, request.sub_order_no)
+            return _stands((await db.execute(_HANDED_OVER, {"of_sub": request.sub_order_no})).one())
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
         async with self._engine.begin() as db:
@@ -101,22 +106,22 @@ class Parcels:
             if isinstance(delivered, Refused):
                 return Answer(status=delivered.status, refused=delivered)
             if row.delivered_at is None:
-                await change(db, row, delivered, delivered_at=request.at)
-                await note_on(db, row, request.at, request.actor, Action.DELIVER)
+                entry = Entry(request.at, request.actor, Action.DELIVER)
+                await change(db, row, delivered, entry, delivered_at=request.at)
             return Answer(status=status_of(delivered))
 
     async def record_received(self, request: RecordReceived) -> Answer:
         async with self._engine.begin() as db:
-            row = await lock_sub_order(db, request.sub_order_no)
+            row, every = await lock_with_others(db, request.sub_order_no)
             if Status(row.status) in (Status.COMPLETED, Status.REVIEWED):
                 return Answer(status=Status(row.status))
             received = act(facts_of(row), Action.CONFIRM_RECEIPT, request.actor)
             if isinstance(received, Refused):
                 return Answer(status=received.status, refused=received)
-            await change_and_forget(db, row, received, received_at=request.at)
             await earn_points(db, row, request.at)
-            await note_on(db, row, request.at, request.actor, Action.CONFIRM_RECEIPT)
-            await refold(db, row.order_no, request.at)
+            entry = Entry(request.at, request.actor, Action.CONFIRM_RECEIPT)
+            await change(db, row, received, entry, forget=True, received_at=request.at)
+            await refold_with(db, every, row, received, request.at)
             return Answer(status=status_of(received))
 
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
@@ -143,14 +148,13 @@ class Parcels:
     async def review(self, sub_order_no: str, rating: int, text: str, at: datetime) -> Answer:
         """What the buyer thinks; a fact, not a story. Once per sub-order."""
         async with self._engine.begin() as db:
-            row = await lock_sub_order(db, sub_order_no)
+            row, every = await lock_with_others(db, sub_order_no)
             reviewed = act(facts_of(row), Action.REVIEW, Actor.BUYER)
             if isinstance(reviewed, Refused):
                 return Answer(status=reviewed.status, refused=reviewed)
             await _keep_review(db, row, rating, text, at)
-            await change(db, row, reviewed)
-            await note_on(db, row, at, Actor.BUYER, Action.REVIEW, f"{rating} of 5")
-            await refold(db, row.order_no, at)
+            await change(db, row, reviewed, Entry(at, Actor.BUYER, Action.REVIEW, f"{rating} of 5"))
+            await refold_with(db, every, row, reviewed, at)
             return Answer(status=status_of(reviewed))
 
 
@@ -171,7 +175,7 @@ async def mark_stuck(db: AsyncConnection, order_no: str, sub_order_no: str) -> N
 
 
 async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
-    row = await lock_sub_order(db, request.sub_order_no)
+    row, every = await lock_with_others(db, request.sub_order_no)
     if row.ships_from is not None and request.at.date() < row.ships_from:
         why = f"it is a presale, and ships from {row.ships_from}"
         return Answer(status=Status(row.status), refused=refusal(Status(row.status), Action.SHIP, request.actor, why))
@@ -179,12 +183,12 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     if isinstance(shipped, Refused):
         return Answer(status=shipped.status, refused=shipped)
     parcel = {"carrier": request.carrier, "tracking_no": request.tracking_no, "shipped_at": request.at}
-    await change_and_forget(db, row, shipped, **parcel)
     detail = f"{request.carrier} {request.tracking_no}"
-    await note_on(db, row, request.at, request.actor, Action.SHIP, detail)
+    entry = Entry(request.at, request.actor, Action.SHIP, detail)
     body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "shipped", "with": detail}
-    await tell(db, NOTICE, f"shipped/{row.sub_order_no}", body)
-    await refold(db, row.order_no, request.at)
+    notice = Notice(f"shipped/{row.sub_order_no}", body)
+    await change(db, row, shipped, entry, notice, forget=True, **parcel)
+    await refold_with(db, every, row, shipped, request.at)
     return Answer(status=status_of(shipped))
 
 
@@ -197,11 +201,11 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
         why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
         return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
     if row.ships_from != request.ships_from:
-        await change(db, row, moved, ships_from=request.ships_from)
-        await note_on(db, row, request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
+        entry = Entry(request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
         body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}
         body["ships_from"] = request.ships_from.isoformat()
-        await tell(db, NOTICE, f"rescheduled/{row.sub_order_no}/{request.ships_from}", body)
+        notice = Notice(f"rescheduled/{row.sub_order_no}/{request.ships_from}", body)
+        await change(db, row, moved, entry, notice, ships_from=request.ships_from)
     return Answer(status=status)
 
 
@@ -220,8 +224,8 @@ async def _grant(db: AsyncConnection, row: SubOrderRow, request: RecordGranted) 
         granted, times = facts_of(row), {}
     else:
         times = {"shipped_at": at, "delivered_at": at}
-    await change(db, row, granted, granted=codes, **times)
-    await note_on(db, row, at, Actor.MERCHANT, Action.SHIP, f"{len(codes)} codes granted")
+    entry = Entry(at, Actor.MERCHANT, Action.SHIP, f"{len(codes)} codes granted")
+    await change(db, row, granted, entry, granted=codes, **times)
     about = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "merchant": row.merchant}
     if codes:
         await tell(db, NOTICE, f"shipped/{row.sub_order_no}", about | {"event": "granted"})
@@ -238,7 +242,11 @@ async def _keep_review(db: AsyncConnection, row: SubOrderRow, rating: int, text:
 
 
 async def _standing(db: AsyncConnection, sub_order_no: str) -> SubOrderFacts:
-    row = (await db.execute(_STANDING, {"of_sub": sub_order_no})).one()
+    return _stands((await db.execute(_STANDING, {"of_sub": sub_order_no})).one())
+
+
+def _stands(row: Row[Any]) -> SubOrderFacts:
+    """Of a row of `_STANDING`."""
     left, revision = left_of(row)
     return SubOrderFacts(
         status=Status(row.status),

@@ -50,7 +50,7 @@ class PostgresPhysical:
     ) -> Answer:
         async def effect() -> Answer:
             given, allocations = plan(await _seen(db, skus))
-            if not await _was_released(db, order_no):
+            if allocations and not await _was_released(db, order_no):
                 await _reserve(db, [one for one in allocations if not await _was_put_back(db, one.sub_key)])
             return given
 

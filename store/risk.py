@@ -55,8 +55,6 @@ class PostgresRisk:
     async def assess(self, order_no: str) -> Assessment:
         """The first verdict stands: two that come at once meet at the row's key, and both return what it holds."""
         async with self._engine.begin() as db:
-            if stored := await _stored(db, order_no):  # a repeat needs no facts
-                return stored
             version, settings = await _settings(db)
             given = assess(await assess_facts(db, order_no, settings), settings)
             if not await _keep(db, order_no, given, version):

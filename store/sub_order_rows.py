@@ -3,10 +3,13 @@
 Every change locks the order's row first, so that a shipment and a cancel of one order come one after the other.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, delete, exists, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, Update, bindparam, delete, exists, select, update
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.payment import REFUND_TOPIC
@@ -23,7 +26,7 @@ from domain.status import (
     status_of,
 )
 from domain.status import fold as fold_statuses
-from store.notes import note
+from store.notes import Entry, Notice, entry_of, note, notice_of, with_entry, with_entry_and_notice
 from store.tables import attentions, orders, refunds, sub_orders
 
 SubOrderRow = Row[Any]
@@ -34,11 +37,18 @@ _LOCK = select(orders).where(_THIS_ORDER).with_for_update()
 _HOLD = select(orders.c.order_no).where(_THIS_ORDER).with_for_update()
 _SUB_ORDER = select(sub_orders).where(_THIS)
 _SUB_ORDERS = select(sub_orders).where(sub_orders.c.order_no == bindparam("of_order")).order_by(sub_orders.c.idx)
+# Their rows are locked too, after the order's: a row that is only read would be as it was before the wait for a lock.
+_LOCK_SUB_ORDERS = (
+    select(sub_orders)
+    .select_from(orders.join(sub_orders, sub_orders.c.order_no == orders.c.order_no))
+    .where(_THIS_ORDER)
+    .order_by(sub_orders.c.idx)
+    .with_for_update()
+)
 _CHANGE = update(sub_orders).where(_THIS)
 _ITS_MARKS = delete(attentions).where(
     attentions.c.order_no == bindparam("of_order"), attentions.c.subject == bindparam("of_sub")
 )
-_CHANGE_AND_FORGET = _CHANGE.add_cte(_ITS_MARKS.cte("forgotten"))
 
 
 async def lock_order(db: AsyncConnection, order_no: int) -> Row[Any]:
@@ -59,10 +69,20 @@ async def hold_order_of(db: AsyncConnection, sub_order_no: str) -> None:
     (await db.execute(_HOLD, {"of_order": int(parse(sub_order_no).order_no)})).one()
 
 
+async def lock_with_others(db: AsyncConnection, sub_order_no: str) -> tuple[SubOrderRow, list[SubOrderRow]]:
+    """A sub-order's row, and those of all of its order's (itself too), the order locked. Raises NoResultFound."""
+    found = await db.execute(_LOCK_SUB_ORDERS, {"of_order": int(parse(sub_order_no).order_no)})
+    every = list(found.all())
+    for row in every:
+        if row.sub_order_no == sub_order_no:
+            return row, every
+    raise NoResultFound(f"there is no sub-order {sub_order_no}")
+
+
 async def lock_sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
-    """A sub-order's row, its order locked."""
-    await hold_order_of(db, sub_order_no)
-    return await sub_order(db, sub_order_no)
+    """A sub-order's row, its order locked. Raises NoResultFound."""
+    row, _ = await lock_with_others(db, sub_order_no)
+    return row
 
 
 def facts_of(row: SubOrderRow) -> Facts:
@@ -74,14 +94,35 @@ def facts_of(row: SubOrderRow) -> Facts:
     )
 
 
-async def change(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
-    await db.execute(_CHANGE, {"of_sub": row.sub_order_no, **_values(facts), **more})
+async def change(
+    db: AsyncConnection,
+    row: SubOrderRow,
+    facts: Facts,
+    entry: Entry | None = None,
+    notice: Notice | None = None,
+    *,
+    forget: bool = False,
+    **more: object,
+) -> None:
+    """Change a sub-order, with its entry in the order's story and what is to be told, all in one statement. `forget`:
+    nobody is needed for it any more, either. What is noted holds the chain's tip: see `store.notes.note`."""
+    values: dict[str, object] = {"of_sub": row.sub_order_no, **_values(facts), **more}
+    if forget:
+        values["of_order"] = row.order_no
+    if entry is not None:
+        values |= entry_of(row.order_no, entry, row.sub_order_no)
+    if notice is not None:
+        values |= notice_of(notice)
+    await db.execute(_change(forget, entry is not None, notice is not None), values)
 
 
-async def change_and_forget(db: AsyncConnection, row: SubOrderRow, facts: Facts, **more: object) -> None:
-    """Nobody is needed for it any more, either."""
-    this = {"of_order": row.order_no, "of_sub": row.sub_order_no}
-    await db.execute(_CHANGE_AND_FORGET, {**this, **_values(facts), **more})
+@cache
+def _change(forget: bool, noted: bool, told: bool) -> Update:
+    """Each is built once."""
+    statement = _CHANGE.add_cte(_ITS_MARKS.cte("forgotten")) if forget else _CHANGE
+    if told:
+        return with_entry_and_notice(statement)
+    return with_entry(statement) if noted else statement
 
 
 def _values(facts: Facts) -> dict[str, object]:
@@ -119,7 +160,21 @@ async def forget_attention(db: AsyncConnection, order_no: int) -> None:
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
     """The order's status, from its sub-orders'. The order's row must be locked."""
     rows = await sub_orders_of(db, order_no)
-    status = fold_statuses(Status(row.status) for row in rows).status
+    await _show_folded(db, order_no, at, rows, [Status(row.status) for row in rows])
+
+
+async def refold_with(
+    db: AsyncConnection, every: Sequence[SubOrderRow], row: SubOrderRow, facts: Facts, at: datetime
+) -> None:
+    """As `refold`, of rows as they were when the order was locked (`lock_with_others`): one has changed since."""
+    statuses = [status_of(facts) if one.idx == row.idx else Status(one.status) for one in every]
+    await _show_folded(db, row.order_no, at, every, statuses)
+
+
+async def _show_folded(
+    db: AsyncConnection, order_no: int, at: datetime, rows: Sequence[SubOrderRow], statuses: Sequence[Status]
+) -> None:
+    status = fold_statuses(statuses).status
     values: dict[str, object] = {"status": status.value}
     if status in (Status.COMPLETED, Status.CLOSED):
         await forget_attention(db, order_no)

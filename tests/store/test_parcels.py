@@ -57,6 +57,22 @@ async def test_a_parcel_ships_once_under_one_tracking_number(ledgers: Ledgers) -
     assert await ledgers.one("SELECT count(*) FROM outbox WHERE message_id LIKE 'shipped/%'") == 1
 
 
+async def test_who_has_waited_for_an_order_sees_its_sub_orders_as_they_are_now(
+    ledgers: Ledgers, rival: Ledgers
+) -> None:
+    """Not as they were when the wait began: a parcel that was cancelled meanwhile does not ship."""
+    order_no, (first, second) = await ledgers.split(*THREE[:2])
+    async with ledgers.engine.begin() as db:
+        closed = await close_sub_orders(db, closing_of(order_no, first))
+        assert closed.refused is None
+        shipping = asyncio.create_task(rival.ship(first))
+        await until(lambda: ledgers.sql(SOMEBODY_WAITS), bool)
+    answer = await shipping
+    assert answer.refused is not None and answer.status is Status.CLOSED
+    assert await ledgers.ship(second) == Answer(status=Status.SHIPPED)
+    assert await ledgers.status(order_no) is Status.SHIPPED, "folded without the one that is closed"
+
+
 async def test_a_refusal_to_one_party_is_not_the_answer_to_another(ledgers: Ledgers) -> None:
     """The carrier may not ship; the merchant then may, with the same tracking number."""
     _, (sub,) = await ledgers.split()
