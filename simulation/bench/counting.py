@@ -6,9 +6,10 @@ each, a child's start 2, all local activities of one workflow task together 1.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -18,22 +19,35 @@ from temporalio.client import Client
 History = Sequence[HistoryEvent]
 
 
+Seen = dict[str, Counter[str]]
+"""By workflow id, then by activity."""
+
+
 @contextmanager
-def counting_transactions() -> Iterator[dict[str, Counter[str]]]:
-    """Transactions that activities of this process make: by workflow id, then by activity. Each takes its connection
-    from the pool."""
+def _counting(of: object, happening: str) -> Iterator[Seen]:
+    """What happens to SQLAlchemy in activities of this process."""
     seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def taken(*_: object) -> None:
+    def happened(*_: object) -> None:
         if activity.in_activity():
             about = activity.info()
             seen[about.workflow_id or ""][about.activity_type] += 1
 
-    event.listen(Pool, "checkout", taken)
+    event.listen(of, happening, happened)
     try:
         yield seen
     finally:
-        event.remove(Pool, "checkout", taken)
+        event.remove(of, happening, happened)
+
+
+def counting_transactions() -> AbstractContextManager[Seen]:
+    """Each takes its connection from the pool."""
+    return _counting(Pool, "checkout")
+
+
+def counting_statements() -> AbstractContextManager[Seen]:
+    """But for those of the stock batches, which go past SQLAlchemy; one for many rows counts once."""
+    return _counting(Engine, "after_cursor_execute")
 
 
 def local_batches(events: History) -> int:

@@ -9,7 +9,7 @@ from statistics import median_low
 
 from runtime.settings import Settings
 from runtime.worker import run_worker
-from simulation.bench.counting import costs_of, counting_transactions, histories_of
+from simulation.bench.counting import Seen, costs_of, counting_statements, counting_transactions, histories_of
 from simulation.bench.crowd import Crowd, FloorOrders, Orders
 from simulation.bench.stage import Stage
 from simulation.bench.worker import floor_worker
@@ -26,15 +26,20 @@ class Costs:
 async def measure_costs(stage: Stage) -> dict[str, Costs]:
     ours, bare = stage.settings_for("count-orders"), stage.settings_for("count-floor")
     async with working(stage, ours), Orders(stage, ours).at_work() as orders:
-        with counting_transactions() as seen:
-            costs = {"ours": Costs(await _counts(stage, orders))}
-        every = sum(seen.values(), Counter())
-        each = Counter({name: round(count / ORDERS) for name, count in every.items()})
-        costs["ours"].transactions = each
-        costs["ours"].counts["transactions in activities"] = each.total()
+        with counting_transactions() as transactions, counting_statements() as statements:
+            of_ours = Costs(await _counts(stage, orders))
+        of_ours.transactions = _of_one(transactions)
+        of_ours.counts["transactions in activities"] = of_ours.transactions.total()
+        of_ours.counts["statements in them"] = _of_one(statements).total()
     async with floor_worker(stage.client, bare):
-        costs["floor"] = Costs(await _counts(stage, FloorOrders(stage, bare)))
-    return costs
+        of_floor = Costs(await _counts(stage, FloorOrders(stage, bare)))
+    return {"ours": of_ours, "floor": of_floor}
+
+
+def _of_one(seen: Seen) -> Counter[str]:
+    """By activity."""
+    every: Counter[str] = sum(seen.values(), Counter())
+    return Counter({name: round(count / ORDERS) for name, count in every.items()})
 
 
 async def _counts(stage: Stage, crowd: Crowd) -> dict[str, int]:

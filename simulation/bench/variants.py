@@ -1,17 +1,16 @@
 """Ways to run a worker that are worth trying. Switched on here only: the product's worker knows none of them."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import uvloop
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from temporalio import workflow
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
@@ -20,25 +19,22 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 import runtime.temporal
 import runtime.worker
 import store.engine
+from workflows.sub_order import SubOrder
 
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `run` runs the
-    process."""
+    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `collect` sets the
+    garbage collector up, and `run` runs the process. `instead`: of what, which attribute, what stands in its place."""
 
     name: str
     what: str
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
     data_converter: DataConverter = runtime.temporal.DATA_CONVERTER
+    collect: Callable[[], object] = runtime.worker.collect_calmly
     run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
-
-
-def _with_a_calm_collector(main: Coroutine[Any, Any, None]) -> None:
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
-    uvloop.run(main)
+    instead: Sequence[tuple[object, str, object]] = ()
 
 
 class _Inline(ThreadPoolExecutor):
@@ -54,6 +50,18 @@ class _Inline(ThreadPoolExecutor):
         finally:
             asyncio._set_running_loop(ours)  # a workflow has a loop of its own, and leaves its thread with none
         return done
+
+
+async def _as_regular(step: Callable[..., Any], request: object, **options: Any) -> Any:
+    return await workflow.execute_activity_method(step, request, **options)
+
+
+_tell_order = SubOrder._tell_order
+
+
+def _tell_trouble_only(part: SubOrder, topic: str = "", text: str | None = None) -> None:
+    if topic:
+        _tell_order(part, topic, text)
 
 
 _SANDBOX = SandboxedWorkflowRunner(
@@ -78,7 +86,23 @@ VARIANTS = {
             "workflow tasks in the event loop's thread: no deadlock is noticed",
             {"workflow_task_executor": _Inline()},
         ),
-        Variant("calm-gc", "a garbage collector that looks less often", run=_with_a_calm_collector),
+        Variant("fifo", "the pooled connection that has lain longest is used first", engine={"pool_use_lifo": False}),
+        Variant("python-gc", "the garbage collector as Python sets it up", collect=lambda: None),
+        Variant(
+            "regular",
+            "every step is a regular activity: none shares its workflow task",
+            instead=[(workflow, "execute_local_activity_method", _as_regular)],
+        ),
+        Variant(
+            "silent-parts",
+            "sub-orders do not tell their order that they have shipped",
+            instead=[(SubOrder, "_tell_order", _tell_trouble_only)],
+        ),
+        Variant(
+            "no-attributes",
+            "search attributes stay as the start sets them: what the operators' lists cost",
+            instead=[(workflow, "upsert_search_attributes", lambda _: None)],
+        ),
         Variant("no-cache", "no workflow cache: every task replays its run", {"max_cached_workflows": 0}),
         Variant("cache-20", "a cache of 20 runs, fewer than are open", {"max_cached_workflows": 20}),
         Variant(
@@ -99,10 +123,15 @@ def running_as(variant: Variant) -> Iterator[None]:
     def made(*given: Any, **options: Any) -> Worker:
         return Worker(*given, **{**options, **variant.options})
 
-    engine = partial(create_async_engine, **variant.engine)
-    with (
-        patch.object(runtime.worker, "Worker", made),
-        patch.object(runtime.temporal, "DATA_CONVERTER", variant.data_converter),
-        patch.object(store.engine, "create_async_engine", engine),
-    ):
+    def engine(*given: Any, **options: Any) -> AsyncEngine:
+        return create_async_engine(*given, **{**options, **variant.engine})
+
+    ours = (
+        (runtime.worker, "Worker", made),
+        (runtime.temporal, "DATA_CONVERTER", variant.data_converter),
+        (store.engine, "create_async_engine", engine),
+    )
+    with ExitStack() as stack:
+        for of, name, other in (*ours, *variant.instead):
+            stack.enter_context(patch.object(of, name, other))
         yield

@@ -5,7 +5,6 @@ import signal
 import sys
 from datetime import timedelta
 
-import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -46,5 +45,6 @@ async def work(name: str) -> None:
 
 if __name__ == "__main__":
     logs.as_json()
-    run = uvloop.run if sys.argv[1] == FLOOR else VARIANTS[sys.argv[1]].run
-    run(work(sys.argv[1]))
+    variant = VARIANTS["default" if sys.argv[1] == FLOOR else sys.argv[1]]
+    variant.collect()
+    variant.run(work(sys.argv[1]))
