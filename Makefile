@@ -57,7 +57,7 @@ $(BENCH_STAMP): $(STAMP)
 	  echo "the install failed: it needs the network, this once" >&2; exit 1; }
 	@touch $@
 
-bench: $(BENCH_STAMP) ## measure, in some 25 minutes; a part: make bench PART=stock
+bench: $(BENCH_STAMP) ## measure, in some 45 minutes; a part: make bench PART=stock
 	@exec $(BIN)/python -m simulation.bench $(PART)
 
 histories: $(STAMP) ## record the replay tests' histories afresh

@@ -129,8 +129,9 @@ async def work(settings: Settings) -> None:
 
 
 def collect_calmly() -> None:
-    """What is loaded by now stays, and so do runs in the cache: to look through all of them as often as Python does by
-    default takes a worker some 6 % of its CPU (docs/benchmarks: tried)."""
+    """What is loaded by now stays, and so do runs in the cache. To look through all of them as often as Python does by
+    default is work for nothing: 0.94 × the worker's CPU without it, the median of 7 rounds of 40 orders, 30 at once.
+    For it, more of what is garbage waits in memory."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
 
