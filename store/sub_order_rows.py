@@ -104,8 +104,9 @@ async def change(
     forget: bool = False,
     **more: object,
 ) -> None:
-    """Change a sub-order, with its entry in the order's story and what is to be told, all in one statement. `forget`:
-    nobody is needed for it any more, either. What is noted holds the chain's tip: see `store.notes.note`."""
+    """Change a sub-order, with its entry in the order's story and what is to be told, all in one statement; a notice
+    comes with an entry. `forget`: nobody is needed for it any more, either. What is noted holds the chain's tip: see
+    `store.notes.note`."""
     values: dict[str, object] = {"of_sub": row.sub_order_no, **_values(facts), **more}
     if forget:
         values["of_order"] = row.order_no
