@@ -12,8 +12,9 @@ def engine_for(url: str, *, pool_size: int = 20) -> AsyncEngine:
 
     The connection that came back last is used first: each learns its statements and their plans for itself, and few
     that know them are faster than many that do not."""
-    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 10, "pool_use_lifo": True}
-    engine = create_async_engine(url, **pool, hide_parameters=True)
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True, hide_parameters=True
+    )
     event.listen(engine.sync_engine, "checkout", _not_closed)
     return engine
 
