@@ -1,7 +1,6 @@
 """A worker: runs the stories and their activities, and the relays. Several may run."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Sequence
@@ -128,18 +127,9 @@ async def work(settings: Settings) -> None:
     await run_worker(settings, client, stopping)
 
 
-def collect_calmly() -> None:
-    """What is loaded by now stays, and so do runs in the cache. To look through all of them as often as Python does by
-    default is work for nothing: 0.94 × the worker's CPU without it, the median of 7 rounds of 40 orders, 30 at once.
-    For it, more of what is garbage waits in memory."""
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-
-
 def main() -> int:
     """Exit status 0 after an orderly stop, 1 when a server can't be reached."""
     logs.as_json()
-    collect_calmly()
     try:
         uvloop.run(work(load()))
     except Unreachable as unreachable:

@@ -1,6 +1,7 @@
 """Ways to run a worker that are worth trying. Switched on here only: the product's worker knows none of them."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -25,14 +26,15 @@ from workflows.sub_order import SubOrder
 @dataclass(frozen=True)
 class Variant:
     """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `collect` sets the
-    garbage collector up, and `run` runs the process. `instead`: of what, which attribute, what stands in its place."""
+    garbage collector up, before `run` runs the process. `instead`: of what, which attribute, what stands in its
+    place."""
 
     name: str
     what: str
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
     data_converter: DataConverter = runtime.temporal.DATA_CONVERTER
-    collect: Callable[[], object] = runtime.worker.collect_calmly
+    collect: Callable[[], object] = lambda: None
     run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
     instead: Sequence[tuple[object, str, object]] = ()
 
@@ -64,6 +66,11 @@ def _tell_trouble_only(part: SubOrder, topic: str = "", text: str | None = None)
         _tell_order(part, topic, text)
 
 
+def _collect_calmly() -> None:
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 _SANDBOX = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "workflows")
 )
@@ -87,7 +94,11 @@ VARIANTS = {
             {"workflow_task_executor": _Inline()},
         ),
         Variant("fifo", "the pooled connection that has lain longest is used first", engine={"pool_use_lifo": False}),
-        Variant("python-gc", "the garbage collector as Python sets it up", collect=lambda: None),
+        Variant(
+            "calm-gc",
+            "the garbage collector leaves alone what is loaded, and looks more seldom",
+            collect=_collect_calmly,
+        ),
         Variant(
             "regular",
             "every step is a regular activity: none shares its workflow task",
