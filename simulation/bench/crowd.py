@@ -18,7 +18,7 @@ from domain.cart import Address, Cart, CartLine
 from domain.order import Placement
 from domain.order_number import parse
 from domain.product import Product
-from domain.status import Actor, Answer
+from domain.status import Actor, Answer, Status
 from gateway.acts import Acts
 from gateway.checkout import Accepted, Checkout, CheckoutSettings, Unavailable
 from runtime.settings import Settings
@@ -187,12 +187,13 @@ class HandedOver:
 
 
 class FloorOrders:
-    """Bare workflows of the same shape, asked in the same way."""
+    """Bare workflows of the same shape, asked in the same way; `shows` their status as a search attribute, or none."""
 
-    def __init__(self, stage: Stage, settings: Settings, *, parts: int = 2) -> None:
+    def __init__(self, stage: Stage, settings: Settings, *, shows: bool = False, parts: int = 2) -> None:
         self._client = stage.client
         self._queue = settings.task_queue
         self._task_timeout_s = settings.workflow_task_timeout_s
+        self._shows = shows
         self._parts = parts
         self._numbers = count(uuid.uuid4().int >> 66)
 
@@ -218,8 +219,9 @@ class FloorOrders:
     def _start(self, number: int) -> WithStartWorkflowOperation[Any, Any]:
         return WithStartWorkflowOperation(
             floor.FloorOrder.run,
-            args=[number, self._parts],
+            args=[number, self._parts, self._shows],
             id=floor.order_run(number),
+            search_attributes=floor.shown_from_start(self._shows, Status.PENDING_PAYMENT),
             task_queue=self._queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )

@@ -1,7 +1,8 @@
 """The floor of a whole order: bare workflows of the same shape, in which every step is empty.
 
-As many runs, local and other activities, updates, signals and timers as story 1 has, in the same places; no search
-attributes, no details, no rules, no database.
+As many runs, local and other activities, updates, signals and timers as story 1 has, in the same places; no details,
+no rules, no database. With `shows`, each run has its status as a search attribute, which changes as often as story 1
+changes what it shows; without, it has none.
 """
 
 import asyncio
@@ -9,7 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity, workflow
-from temporalio.workflow import ParentClosePolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from domain.status import Status
+from workflows import search
 
 QUEUE = "bench-floor"
 _STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=8)}
@@ -22,6 +27,15 @@ def order_run(number: int) -> str:
 
 def part_run(number: int, part: int) -> str:
     return f"floor/{number}/{part}"
+
+
+def shown_from_start(shows: bool, status: Status) -> TypedSearchAttributes:
+    return TypedSearchAttributes([SearchAttributePair(search.ORDER_STATUS, status.value)] if shows else [])
+
+
+def show(shows: bool, status: Status) -> None:
+    if shows:
+        workflow.upsert_search_attributes([search.ORDER_STATUS.value_set(status.value)])
 
 
 @activity.defn
@@ -41,29 +55,37 @@ async def regular_step() -> None:
 @workflow.defn(name="FloorOrder")
 class FloorOrder:
     @workflow.init
-    def __init__(self, number: int, parts: int) -> None:
+    def __init__(self, number: int, parts: int, shows: bool) -> None:
+        self._shows = shows
         self._answered = False
         self._paid = False
         self._handed_out = False
 
     @workflow.run
-    async def run(self, number: int, parts: int) -> None:
+    async def run(self, number: int, parts: int, shows: bool) -> None:
         await local_steps(5)  # look up, screen, price, take stock, record
+        show(shows, Status.PENDING_PAYMENT)
         assessed = asyncio.create_task(regular_step())
         opened = asyncio.create_task(self._open())
         await workflow.wait_condition(lambda: self._paid, timeout=_LONG)
         await assessed
         await opened
         await local_steps(2)  # deduct, split
-        children = [
-            await workflow.start_child_workflow(
-                FloorPart.run, number, id=part_run(number, part), parent_close_policy=ParentClosePolicy.ABANDON
-            )
-            for part in range(1, parts + 1)
-        ]
+        show(shows, Status.AWAITING_SHIPMENT)
+        children = [await self._start(number, part) for part in range(1, parts + 1)]
         self._handed_out = True
         await asyncio.gather(*children)
         await workflow.wait_condition(workflow.all_handlers_finished)
+        show(shows, Status.COMPLETED)
+
+    async def _start(self, number: int, part: int) -> ChildWorkflowHandle[Any, None]:
+        return await workflow.start_child_workflow(
+            FloorPart.run,
+            args=[number, self._shows],
+            id=part_run(number, part),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            search_attributes=shown_from_start(self._shows, Status.AWAITING_SHIPMENT),
+        )
 
     async def _open(self) -> None:
         await regular_step()
@@ -82,20 +104,22 @@ class FloorOrder:
     @workflow.signal
     def news(self) -> None:
         """A part has shipped."""
+        show(self._shows, Status.SHIPPED)
 
 
 @workflow.defn(name="FloorPart")
 class FloorPart:
     @workflow.init
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, shows: bool) -> None:
         self._number = number
+        self._shows = shows
         self._with_merchant = False
         self._shipped = False
         self._delivered = False
         self._received = False
 
     @workflow.run
-    async def run(self, number: int) -> None:
+    async def run(self, number: int, shows: bool) -> None:
         sending = asyncio.create_task(self._hand_over())
         await workflow.wait_condition(lambda: self._shipped, timeout=_LONG)
         told = asyncio.create_task(self._tell())
@@ -116,6 +140,7 @@ class FloorPart:
         await workflow.wait_condition(lambda: self._with_merchant)
         await local_steps(1)
         self._shipped = True
+        show(self._shows, Status.SHIPPED)
 
     @workflow.update
     async def deliver(self) -> None:
@@ -126,3 +151,4 @@ class FloorPart:
     async def confirm(self) -> None:
         await local_steps(1)
         self._received = True
+        show(self._shows, Status.COMPLETED)

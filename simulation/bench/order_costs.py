@@ -14,6 +14,8 @@ from simulation.bench.crowd import Crowd, FloorOrders, Orders
 from simulation.bench.stage import Stage
 from simulation.bench.worker import floor_worker
 
+OURS, FLOOR, SHOWING = "ours", "floor", "floor that shows its status"
+FLOORS = {FLOOR: False, SHOWING: True}
 ORDERS = 3  # one after the other; the median, since two messages that just meet share a workflow task
 
 
@@ -32,8 +34,10 @@ async def measure_costs(stage: Stage) -> dict[str, Costs]:
         of_ours.counts["transactions in activities"] = of_ours.transactions.total()
         of_ours.counts["statements in them"] = _of_one(statements).total()
     async with floor_worker(stage.client, bare):
-        of_floor = Costs(await _counts(stage, FloorOrders(stage, bare)))
-    return {"ours": of_ours, "floor": of_floor}
+        of_floors = {
+            name: Costs(await _counts(stage, FloorOrders(stage, bare, shows=shows))) for name, shows in FLOORS.items()
+        }
+    return {OURS: of_ours, **of_floors}
 
 
 def _of_one(seen: Seen) -> Counter[str]:

@@ -10,12 +10,12 @@ from simulation.bench.crowd import Crowd, FloorOrders, Orders
 from simulation.bench.figures import median_ratio
 from simulation.bench.floor import QUEUE
 from simulation.bench.loads import Load, live
-from simulation.bench.order_costs import Costs, measure_costs
+from simulation.bench.order_costs import FLOOR, FLOORS, OURS, SHOWING, Costs, measure_costs
 from simulation.bench.progress import Show
 from simulation.bench.report import Page, Table, Target, number, times
 from simulation.bench.stage import Stage, a_stage
 
-OURS, FLOOR = "ours", "floor"
+EVERYBODY = (OURS, FLOOR, SHOWING)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Outcome:
 
 
 async def run(sizes: Sizes, show: Show) -> tuple[Page, Chart]:
-    show.begin("orders: starting the servers", 2 + sizes.rounds * len(sizes.loads) * 2)
+    show.begin("orders: starting the servers", 2 + sizes.rounds * len(sizes.loads) * len(EVERYBODY))
     async with a_stage() as stage:
         outcome = Outcome()
         show.step("orders: counting what one costs")
@@ -53,13 +53,14 @@ async def _rounds(stage: Stage, sizes: Sizes, outcome: Outcome, show: Show) -> N
             floor=await stack.enter_async_context(stage.worker(bare, "floor")),
         )
         orders = await stack.enter_async_context(Orders(stage, ours).at_work())
-        crowds: dict[str, Crowd] = {OURS: orders, FLOOR: FloorOrders(stage, bare)}
+        floors = {name: FloorOrders(stage, bare, shows=shows) for name, shows in FLOORS.items()}
+        crowds: dict[str, Crowd] = {OURS: orders, **floors}
         show.step("orders: warming up")
         for crowd in crowds.values():
             await live(crowd, 4, 4, meter)
         for round_number in range(sizes.rounds):
             for at_once, count in sizes.loads:
-                for whose in (OURS, FLOOR) if round_number % 2 == 0 else (FLOOR, OURS):
+                for whose in EVERYBODY if round_number % 2 == 0 else EVERYBODY[::-1]:
                     show.step(f"orders, round {round_number + 1}: {at_once} at once, {whose}")
                     load = await live(crowds[whose], count, at_once, meter)
                     outcome.loads.setdefault((at_once, whose), []).append(load)
@@ -67,7 +68,7 @@ async def _rounds(stage: Stage, sizes: Sizes, outcome: Outcome, show: Show) -> N
 
 def _page(outcome: Outcome, sizes: Sizes) -> Page:
     most = sizes.loads[-1][0]
-    per_s = {whose: [load.per_s for load in outcome.loads[most, whose]] for whose in (OURS, FLOOR)}
+    per_s = {whose: [load.per_s for load in outcome.loads[most, whose]] for whose in EVERYBODY}
     return Page(
         name="orders",
         title="Whole orders",
@@ -77,8 +78,16 @@ def _page(outcome: Outcome, sizes: Sizes) -> Page:
             "**The floor**: bare workflows of the same shape on the same server, in a worker process of its own with "
             "the same settings: a parent and two children, as many local and other activities, updates, signals and "
             "timers, all of them empty. No database, no sandbox's parties, no search attributes.",
-            f"{sizes.rounds} rounds in which both take turns; one worker process each; load, worker and all servers "
-            "share the cores. Figures are medians of the rounds, ratios medians of each round's own ratio.",
+            f"**The {SHOWING}**: the same workflows, whose runs have one search attribute, their status, changed as "
+            "often as story 1 changes what it shows. The dev server writes its list of runs anew with each change.",
+            f"{sizes.rounds} rounds in which all take turns; one worker process for ours, one for the floors; load, "
+            "workers and all servers share the cores. Figures are medians of the rounds, ratios medians of each "
+            "round's own ratio.",
+        ],
+        findings=[
+            f"{most} at once, the {SHOWING} completes {times(median_ratio(per_s[SHOWING], per_s[FLOOR]))} the floor's "
+            f"orders/s, with nothing else to do; ours completes {times(median_ratio(per_s[OURS], per_s[SHOWING]))} of "
+            "what that one does"
         ],
         targets=[
             Target(f"{most} at once: ours ÷ floor, orders/s", 0.8, median_ratio(per_s[OURS], per_s[FLOOR])),
@@ -92,7 +101,7 @@ def _speed(outcome: Outcome, sizes: Sizes) -> Table:
     table = Table(head, title="Speed", texts=2)
     for at_once, _ in sizes.loads:
         below = [load.per_s for load in outcome.loads[at_once, FLOOR]]
-        for whose in (OURS, FLOOR):
+        for whose in EVERYBODY:
             loads = outcome.loads[at_once, whose]
             ratio = median_ratio([load.per_s for load in loads], below)
             figures = [
@@ -111,10 +120,11 @@ def _cpu(outcome: Outcome, sizes: Sizes) -> Table:
     head = ["at once", "whose", *(f"{party} ms" for party in parties), "orders per CPU-s of worker", "of Temporal"]
     table = Table(head, title="CPU time for each order", texts=2)
     for at_once, _ in sizes.loads:
-        for whose in (OURS, FLOOR):
+        for whose in EVERYBODY:
             loads = outcome.loads[at_once, whose]
+            worker = OURS if whose == OURS else FLOOR
             spent = [
-                median(load.cpu_per_order_ms(whose if party == "worker" else party) for load in loads)
+                median(load.cpu_per_order_ms(worker if party == "worker" else party) for load in loads)
                 for party in parties
             ]
             per_cpu = [1_000 / max(spent[0], 0.001), 1_000 / max(spent[1], 0.001)]
@@ -123,12 +133,12 @@ def _cpu(outcome: Outcome, sizes: Sizes) -> Table:
 
 
 def _costs(outcome: Outcome) -> Table:
-    table = Table(["of one order, one at a time", OURS, FLOOR], title="What an order costs")
-    ours, bare = outcome.costs[OURS], outcome.costs[FLOOR]
-    for name, count in ours.counts.items():
-        table.rows.append([name, str(count), str(bare.counts.get(name, 0))])
+    table = Table(["of one order, one at a time", *EVERYBODY], title="What an order costs")
+    ours = outcome.costs[OURS]
+    for name in ours.counts:
+        table.rows.append([name, *(str(outcome.costs[whose].counts.get(name, 0)) for whose in EVERYBODY)])
     for activity, count in sorted(ours.transactions.items(), key=lambda each: -each[1]):
-        table.rows.append([f"transactions of {activity}", str(count), "0"])
+        table.rows.append([f"transactions of {activity}", str(count), *("0" for _ in FLOORS)])
     return table
 
 
@@ -144,7 +154,7 @@ def _chart(outcome: Outcome, sizes: Sizes) -> Chart:
     names = [str(at) for at in at_once]
     return Chart(
         [
-            Panel("Whole orders", "at once", "orders/s", names, {w: by_load("per_s", w) for w in (OURS, FLOOR)}),
-            Panel("Placement", "at once", "p50 ms", names, {w: by_load("placed", w) for w in (OURS, FLOOR)}),
+            Panel("Whole orders", "at once", "orders/s", names, {w: by_load("per_s", w) for w in EVERYBODY}),
+            Panel("Placement", "at once", "p50 ms", names, {w: by_load("placed", w) for w in EVERYBODY}),
         ]
     )
