@@ -56,7 +56,9 @@ async def regular_step() -> None:
 class FloorOrder:
     @workflow.init
     def __init__(self, number: int, parts: int, shows: bool) -> None:
+        self._parts = parts
         self._shows = shows
+        self._shipped = 0
         self._answered = False
         self._paid = False
         self._handed_out = False
@@ -104,7 +106,8 @@ class FloorOrder:
     @workflow.signal
     def news(self) -> None:
         """A part has shipped."""
-        show(self._shows, Status.SHIPPED)
+        self._shipped += 1
+        show(self._shows, Status.SHIPPED if self._shipped == self._parts else Status.PARTIALLY_SHIPPED)
 
 
 @workflow.defn(name="FloorPart")
