@@ -25,16 +25,14 @@ from workflows.sub_order import SubOrder
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `collect` sets the
-    garbage collector up, before `run` runs the process. `instead`: of what, which attribute, what stands in its
-    place."""
+    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `run` runs the
+    process. `instead`: of what, which attribute, what stands in its place."""
 
     name: str
     what: str
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
     data_converter: DataConverter = runtime.temporal.DATA_CONVERTER
-    collect: Callable[[], object] = lambda: None
     run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
     instead: Sequence[tuple[object, str, object]] = ()
 
@@ -66,9 +64,10 @@ def _tell_trouble_only(part: SubOrder, topic: str = "", text: str | None = None)
         _tell_order(part, topic, text)
 
 
-def _collect_calmly() -> None:
+def _collect_calmly(work: Coroutine[Any, Any, None]) -> None:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    uvloop.run(work)
 
 
 _SANDBOX = SandboxedWorkflowRunner(
@@ -97,7 +96,7 @@ VARIANTS = {
         Variant(
             "calm-gc",
             "the garbage collector leaves alone what is loaded, and looks more seldom",
-            collect=_collect_calmly,
+            run=_collect_calmly,
         ),
         Variant(
             "regular",

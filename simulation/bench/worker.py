@@ -46,5 +46,4 @@ async def work(name: str) -> None:
 if __name__ == "__main__":
     logs.as_json()
     variant = VARIANTS["default" if sys.argv[1] == FLOOR else sys.argv[1]]
-    variant.collect()
     variant.run(work(sys.argv[1]))

@@ -18,8 +18,10 @@ from simulation.bench.crowd import Lived
 from simulation.bench.figures import Cell, Sample, closed_loop, median_ratio, percentile
 from simulation.bench.machine import this_machine
 from simulation.bench.meter import Meter
+from simulation.bench.order_costs import FLOOR, OURS, SHOWING, measure_costs
 from simulation.bench.progress import Show
 from simulation.bench.report import Page, Target
+from simulation.bench.stage import a_stage
 from simulation.bench.stock_books import Book, what_is_wrong
 from simulation.bench.stock_contenders import Contender, OneStatement, Ours, RowLock
 
@@ -103,6 +105,17 @@ def test_a_target_is_met_from_its_own_side() -> None:
     assert Target("ratio", 30, 31).met
     assert not Target("ratio", 30, 29).met
     assert Target("p50", 1.2, 1.1, at_most=True).met
+
+
+async def test_the_floors_have_the_shape_of_an_order() -> None:
+    """As many steps of each kind; of what is shown, the one has none and the other as much."""
+    async with a_stage() as stage:
+        costs = {whose: counted.counts for whose, counted in (await measure_costs(stage)).items()}
+    ours = costs[OURS]
+    steps = ("regular activities", "local activities", "timers", "updates", "signals")
+    for floor, upserts in ((FLOOR, 0), (SHOWING, ours["upserts"])):
+        assert costs[floor]["upserts"] == upserts, costs
+        assert [costs[floor][step] for step in steps] == [ours[step] for step in steps], costs
 
 
 # --- its parts, with the smallest sizes
