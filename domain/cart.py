@@ -6,8 +6,6 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from domain.base import Document, Message
-from domain.promotion import PricingMode
-from domain.split_model import SplitTiming
 
 
 class Address(Document):
@@ -53,6 +51,18 @@ class Cart(Document):
             if coupons.count(coupon) > 1:
                 raise ValueError(f"the coupon {coupon} stands twice; name it once")
         return coupons
+
+
+class PricingMode(StrEnum):
+    PROGRESSIVE = "PROGRESSIVE"  # 递进式: a threshold is tested on what earlier levels left
+    PARALLEL = "PARALLEL"  # 平行式: every threshold is tested on the same base
+
+
+class SplitTiming(StrEnum):
+    """When the plan is carried out (拆单时机); the plan itself is the same."""
+
+    AT_PLACEMENT = "AT_PLACEMENT"
+    AFTER_PAYMENT = "AFTER_PAYMENT"
 
 
 class Recording(StrEnum):

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.base import Message
-from domain.cart import Cart, Recording, Terms
+from domain.cart import Cart, Recording, SplitTiming, Terms
 from domain.market import Market, unusable
 from domain.order import GiftOf, LineShare, OrderLine, PricedOrder, Refusal, RefusalCode
 from domain.parcels import TooManyParcels
@@ -13,7 +13,7 @@ from domain.pricing import Circumstances, Wanted, price
 from domain.product import OnSale
 from domain.promotion import Funder
 from domain.snapshot import TradeSnapshot, digest
-from domain.split_model import MAX_SUB_ORDERS, SplitTiming
+from domain.split_model import MAX_SUB_ORDERS
 
 
 class Limits(Message):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.apportion import apportion
+from domain.cart import PricingMode
 from domain.competition import Award, Contest, Reason, Verdict, one_for_all, one_per_line
 from domain.priced import GivenGift, Priced, PricedLine, Share, Win
 from domain.product import EPOCH, Product
@@ -19,7 +20,6 @@ from domain.promotion import (
     Gift,
     ItemPrice,
     Level,
-    PricingMode,
     Promotion,
 )
 from domain.savings import Eligible

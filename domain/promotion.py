@@ -9,12 +9,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.base import Document
+from domain.cart import PricingMode
 from domain.product import Amount, Name, Product, Quantity, Time
-
-
-class PricingMode(StrEnum):
-    PROGRESSIVE = "PROGRESSIVE"  # 递进式: a threshold is tested on what earlier levels left
-    PARALLEL = "PARALLEL"  # 平行式: every threshold is tested on the same base
 
 
 class Level(StrEnum):

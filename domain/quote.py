@@ -10,12 +10,13 @@ from datetime import date
 from pydantic import Field
 
 from domain.base import Message
+from domain.cart import PricingMode
 from domain.competition import Reason
 from domain.parcels import TooManyParcels
 from domain.priced import Priced, Win
 from domain.pricing import Circumstances, Wanted, price
 from domain.product import DeliveryMode
-from domain.promotion import Funder, PricingMode
+from domain.promotion import Funder
 from domain.quote_document import QuoteDocument
 from domain.refunds import KeptGift, OrderRefund, OrderRefunds
 from domain.split_model import MAX_SUB_ORDERS, OrderedLine, SubOrder

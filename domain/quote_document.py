@@ -7,10 +7,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from domain.base import Document
+from domain.cart import PricingMode, SplitTiming
 from domain.parcels import ParcelLimit
 from domain.product import EPOCH, Amount, Name, Product, Quantity, Time
-from domain.promotion import COUPON_LEVELS, Gift, PricingMode, Promotion, wrong
-from domain.split_model import Places, SplitTiming, Warehouse
+from domain.promotion import COUPON_LEVELS, Gift, Promotion, wrong
+from domain.split_model import Places, Warehouse
 
 MAX_LINES = 1_000
 """Limits on one document; beyond, a clear error instead of a slow answer."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
@@ -15,13 +14,6 @@ from domain.product import DeliveryMode, Measure, Name, Product
 MAX_SUB_ORDERS = MAX_PARCELS
 OVERSIZE = "OVERSIZE"  # one piece over the parcel limit, alone
 BACKORDER = "BACKORDER"  # no warehouse has it now
-
-
-class SplitTiming(StrEnum):
-    """When the plan is carried out (拆单时机); the plan itself is the same."""
-
-    AT_PLACEMENT = "AT_PLACEMENT"
-    AFTER_PAYMENT = "AFTER_PAYMENT"
 
 
 class Warehouse(Document):

@@ -22,9 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.cart import Recording, Terms
-from domain.promotion import PricingMode
-from domain.split_model import SplitTiming
+from domain.cart import PricingMode, Recording, SplitTiming, Terms
 
 DEVELOPMENT_JWT_KEY = "development-only-key-of-the-callers-tokens"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldCE="

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from sqlalchemy import BindParameter, Integer, Interval, Text, bindparam, cast, exists, func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.payment import StrayCapture
 from domain.base import Message
@@ -13,7 +14,6 @@ from domain.status import Status
 from store.cashbox import STRAY_REFUND
 from store.engine import single
 from store.notes import ALARM, tell
-from store.order_book import file_capture
 from store.tables import captures, orders, payment_notifications, refunds
 
 # While one relay works on a notification the others leave it alone; should that relay die, they take over then.
@@ -36,6 +36,7 @@ _CLAIM = (
 _THIS = update(payment_notifications).where(_INBOX.notification_id == bindparam("of_notification"))
 _SETTLE = _THIS.values(settled_at=func.now(), outcome=bindparam("said"))
 _RETRY = _THIS.values(due_at=func.now() + bindparam("pause", type_=Interval))
+_FILE = insert(payment_notifications).on_conflict_do_nothing()
 
 
 class Notification(Message):
@@ -118,3 +119,14 @@ class PostgresInbox:
             number = cast(orders.c.order_no, Text)
             known = await db.scalar(select(exists().where(number == capture.payment_id)))
         return CaptureOutcome.TOO_LATE if known else CaptureOutcome.UNKNOWN_ORDER
+
+
+async def file_capture(db: AsyncConnection, notification_id: str, capture: Capture) -> int:
+    """Put money that arrived into the inbox; 0 when this notification is there already. Kept for ever."""
+    row = {
+        "notification_id": notification_id,
+        "capture_id": capture.capture_id,
+        "capture": capture.model_dump(mode="json"),
+    }
+    filed = await db.execute(_FILE, row)
+    return filed.rowcount

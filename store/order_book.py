@@ -28,7 +28,6 @@ from activities.orders import (
 from domain.acts import SubOrderEnded
 from domain.evidence import placed
 from domain.order import Placement, Refusal, RefusalCode
-from domain.payment import Capture
 from domain.precedence import CaptureOutcome
 from domain.risk import address_key, device_key, phone_key
 from domain.status import (
@@ -46,6 +45,7 @@ from domain.status import (
 )
 from store.cashbox import decide_refund, decided, keep_capture, post_owed
 from store.closings import closing_owes, sub_order_owes
+from store.inbox import file_capture
 from store.journal import ORDERS, PROVIDER, SHIPPING, post
 from store.keys import kept, once
 from store.lines import keep_lines, read_lines
@@ -58,7 +58,6 @@ from store.tables import (
     order_lines,
     order_operations,
     orders,
-    payment_notifications,
     placements,
 )
 
@@ -67,7 +66,6 @@ DIGITS = 19  # of an order's number
 _CHANGE = with_entry_and_notice(update(orders).where(orders.c.order_no == bindparam("of_order")))
 _PLACE = insert(orders)
 _ANSWER = with_entry(insert(placements))
-_FILE = insert(payment_notifications).on_conflict_do_nothing()
 # The buyer's, counted one placement at a time: two at once can't slip past a limit together.
 _ONE_BUYER = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("buyer", type_=Text), 0)))
 _UNPAID = (
@@ -182,17 +180,6 @@ async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> l
 def _ended(sub: SubOrderRow) -> SubOrderEnded:
     reason = CloseReason(sub.close_reason) if sub.close_reason else None
     return SubOrderEnded(sub_order_no=sub.sub_order_no, status=Status(sub.status), close_reason=reason)
-
-
-async def file_capture(db: AsyncConnection, notification_id: str, capture: Capture) -> int:
-    """Put money that arrived into the inbox; 0 when this notification is there already. Kept for ever."""
-    row = {
-        "notification_id": notification_id,
-        "capture_id": capture.capture_id,
-        "capture": capture.model_dump(mode="json"),
-    }
-    filed = await db.execute(_FILE, row)
-    return filed.rowcount
 
 
 def _taken(placement: Placement) -> bool:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
-from domain.cart import Cart, Recording, Terms
+from domain.cart import Cart, PricingMode, Recording, SplitTiming, Terms
 from domain.checkout import Limits, price_order, within_limits
 from domain.freight import FreightTemplate
 from domain.market import Coupon, Market, Offers
 from domain.order import GiftOf, PricedOrder, Refusal, RefusalCode
 from domain.order_number import candidate
 from domain.product import OnSale, Product
-from domain.promotion import PricingMode, Promotion
+from domain.promotion import Promotion
 from domain.snapshot import TradeSnapshot
-from domain.split_model import SplitTiming, Warehouse
+from domain.split_model import Warehouse
 
 AT = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.acts import Reschedule
-from domain.cart import Cart
+from domain.cart import Cart, SplitTiming
 from domain.order_number import parse
 from domain.product import DeliveryMode
-from domain.split_model import SplitTiming
 from domain.status import Actor, Status
 from domain.stock import PurchaseLimit, StockPolicy
 from store.stock_changes import set_limit

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from domain.cart import Cart, CartLine
+from domain.cart import Cart, CartLine, SplitTiming
 from domain.freight import FreightTemplate
 from domain.order import Placement, RefusalCode
-from domain.split_model import SplitTiming
 from domain.status import CloseReason, Status
 from domain.stock import PurchaseLimit, StockPolicy
 from store.stock_changes import set_limit
