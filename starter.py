@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from runtime.cli import main
+from cli.app import main
 
 if __name__ == "__main__":
     try:

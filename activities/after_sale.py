@@ -5,7 +5,7 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.refunds import RefundQuote
-from domain.after_sale import AskAfterSale, CaseAct, CaseAnswer
+from domain.after_sale.case import AskAfterSale, CaseAct, CaseAnswer
 from domain.base import Message, Utc
 
 

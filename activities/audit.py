@@ -11,9 +11,9 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.common import RetryPolicy
 
-from domain.audit import RESTARTS, Finding, HeldOrder
 from domain.base import Message, Utc
-from domain.cart import StartOrder
+from domain.order.cart import StartOrder
+from domain.records.audit import RESTARTS, Finding, HeldOrder
 
 # The audit has time: it waits for a database or a server that is away, however long, and shows as pending meanwhile.
 # Only that its worker has died is noticed soon.

@@ -7,14 +7,14 @@ from typing import Protocol
 from temporalio import activity
 
 from domain.base import Message, Utc
-from domain.cart import Cart, Terms
-from domain.checkout import Limits, price_order
-from domain.freight import FreightTemplate
-from domain.market import Market, Offers
-from domain.order import PricedOrder, Refusal
-from domain.product import OnSale
-from domain.promotion import Gift
-from domain.split_model import Warehouse
+from domain.order.cart import Cart, Terms
+from domain.order.order import PricedOrder, Refusal
+from domain.order.product import OnSale
+from domain.pricing.checkout import Limits, price_order
+from domain.pricing.market import Market, Offers
+from domain.pricing.promotion import Gift
+from domain.splitting.freight import FreightTemplate
+from domain.splitting.split_model import Warehouse
 
 
 class Catalog(Protocol):

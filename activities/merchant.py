@@ -6,8 +6,8 @@ from temporalio import activity
 
 from activities.orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
-from domain.cart import Address
-from domain.pieces import Pieces, by_line
+from domain.order.cart import Address
+from domain.order.pieces import Pieces, by_line
 
 
 class HandOverLine(Message):

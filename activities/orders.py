@@ -6,14 +6,14 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.stock import PutBackPieces, StockLine
-from domain.acts import SubOrderEnded
 from domain.base import Message, Utc
-from domain.cart import Cart, Terms
-from domain.order import OrderLine, Placement, PricedOrder, SubOrderPlan
-from domain.payment import Capture
-from domain.pieces import Pieces
-from domain.precedence import CaptureOutcome
-from domain.status import Actor, Answer, CloseReason, Refused, Status
+from domain.order.acts import SubOrderEnded
+from domain.order.cart import Cart, Terms
+from domain.order.order import OrderLine, Placement, PricedOrder, SubOrderPlan
+from domain.order.payment import Capture
+from domain.order.pieces import Pieces
+from domain.order.precedence import CaptureOutcome
+from domain.order.status import Actor, Answer, CloseReason, Refused, Status
 
 
 class RecordOrder(Message):

@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from domain.base import Message
-from domain.payment import (
+from domain.order.payment import (
     Capture,
     OpenPayment,
     PaymentRequest,
@@ -15,7 +15,7 @@ from domain.payment import (
     RefundOrder,
     RefundState,
 )
-from domain.precedence import CaptureOutcome
+from domain.order.precedence import CaptureOutcome
 
 
 class PaymentProvider(Protocol):

@@ -6,8 +6,8 @@ from temporalio import activity
 
 from activities.orders import PayBack
 from domain.base import Message, Utc
-from domain.pieces import Pieces
-from domain.status import Refused
+from domain.order.pieces import Pieces
+from domain.order.status import Refused
 
 
 class QuoteRefund(Message):

@@ -6,7 +6,7 @@ from typing import Protocol
 from temporalio import activity
 
 from domain.base import Message, Utc
-from domain.cart import Cart
+from domain.order.cart import Cart
 from domain.risk import Assessment, Decision, RiskDecided, Screened
 
 

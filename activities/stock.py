@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from domain.base import Message, Utc
-from domain.split_model import Warehouse
-from domain.stock import MAIN_CHANNEL, StockPolicy
+from domain.order.stock import MAIN_CHANNEL, StockPolicy
+from domain.splitting.split_model import Warehouse
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

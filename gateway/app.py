@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from domain.order_number import OutOfNumbers
-from gateway.acts import NoSuchOrder
-from gateway.checkout import Unavailable
+from acts.acts import NoSuchOrder
+from acts.checkout import Unavailable
+from acts.front import Front
+from domain.order.order_number import OutOfNumbers
 from gateway.context import Gateway, GatewaySettings
-from gateway.front import Front
 from gateway.limits import Rate
 from gateway.openapi import document
 from gateway.problems import (
@@ -36,7 +36,7 @@ from gateway.problems import (
     unavailable,
 )
 from gateway.routes import acts, after_sales, checkout, lists, outside, refunds
-from store.views import BadCursor
+from store.orders.views import BadCursor
 
 log = logging.getLogger("gateway")
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from domain.base import Message
-from domain.status import Actor
+from domain.order.status import Actor
 from gateway.context import TheGateway
 from gateway.problems import NOT_FOR_YOUR_ROLE, UNAUTHENTICATED, Problem
 

@@ -1,6 +1,6 @@
 """Bodies, read strictly: JSON that says one thing only, and no field that nobody knows.
 
-The acts' bodies are those of `domain.acts` without the actor: who acts is in the token.
+The acts' bodies are those of `domain.order.acts` without the actor: who acts is in the token.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import Field, ValidationError
 
 from domain.base import Document
-from domain.pieces import SomePieces
+from domain.order.pieces import SomePieces
 from domain.strict_json import BadInput, load
 from gateway.context import TheGateway
 from gateway.limits import read_body

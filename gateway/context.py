@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
+from acts.front import Front
 from domain.base import Message
-from gateway.front import Front
 from gateway.limits import Rate
 
 

@@ -7,9 +7,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from domain.acts import Review, Scan
-from domain.after_sale import Agree, AskAfterSale, Decide, Inspect, Refuse, SendBack, Withdraw
-from domain.cart import Cart
+from domain.after_sale.case import Agree, AskAfterSale, Decide, Inspect, Refuse, SendBack, Withdraw
+from domain.order.acts import Review, Scan
+from domain.order.cart import Cart
 from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, RescheduleBody, ShipBody
 from gateway.problems import MEDIA_TYPE, ProblemBody
 

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import Depends, Header, Path
 
 from domain.base import Message
-from domain.order_number import BadOrderNo, OrderNo, parse, sub_order_no
-from domain.status import Answer, Refused, Status
+from domain.order.order_number import BadOrderNo, OrderNo, parse, sub_order_no
+from domain.order.status import Answer, Refused, Status
 from gateway.auth import Caller, Role, allow, not_for
 from gateway.context import TheGateway
 from gateway.problems import NO_SUCH_ORDER, NOT_ALLOWED_NOW, Problem, no_such_order
-from store.ownership import Owners
+from store.orders.ownership import Owners
 
 KEY_PATTERN = "^[!-~]{1,200}$"
 

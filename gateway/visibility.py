@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from domain.status import Actor, CloseReason, fold
-from domain.views import LineView, ListItem, OrderView, RefundView, SubOrderView
+from domain.order.status import Actor, CloseReason, fold
+from domain.records.views import LineView, ListItem, OrderView, RefundView, SubOrderView
 from gateway.auth import Caller, Role
 
 

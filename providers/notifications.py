@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from standardwebhooks import Webhook
 
 from domain.base import Message, Utc
-from domain.payment import Capture
+from domain.order.payment import Capture
 
 # The library is loose where the standard is strict (it passes over stray characters in base64, and takes 1.5
 # for a time), so each header's shape is checked first. No dot in an id: what is signed is "id.timestamp.body".

@@ -1,6 +1,6 @@
 """The payment provider over HTTP: what the sandbox speaks. Put another provider's protocol beside it."""
 
-from domain.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundAnswer, RefundOrder
+from domain.order.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundAnswer, RefundOrder
 from providers.calls import HttpParty, PartyFault, json_body, segment
 
 

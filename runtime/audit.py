@@ -19,7 +19,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.audit import AuditReport
+from domain.records.audit import AuditReport
 from runtime.settings import Settings
 from workflows.stock_audit import StartAudit, StockAudit
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.cart import PricingMode, Recording, SplitTiming, Terms
+from domain.order.cart import PricingMode, Recording, SplitTiming, Terms
 
 DEVELOPMENT_JWT_KEY = "development-only-key-of-the-callers-tokens"
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldCE="

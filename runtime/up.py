@@ -132,7 +132,7 @@ class Stack:
     async def _prepare(self) -> None:
         """What the processes need before they start: the tables, and the search attributes."""
         if self.settings.database_url:
-            from store.migrate import upgrade  # brings Alembic, which is slow to import
+            from store.database.migrate import upgrade  # brings Alembic, which is slow to import
 
             try:
                 await upgrade(self.settings.database_url)

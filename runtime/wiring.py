@@ -18,33 +18,33 @@ from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
-from domain.checkout import Limits
-from gateway.acts import Acts
-from gateway.after_sales import AfterSales
-from gateway.checkout import Checkout, CheckoutSettings
-from gateway.front import Front
-from gateway.order_runs import TemporalOrderRuns
+from acts.acts import Acts
+from acts.after_sales import AfterSales
+from acts.checkout import Checkout, CheckoutSettings
+from acts.front import Front
+from acts.order_runs import TemporalOrderRuns
+from domain.pricing.checkout import Limits
 from runtime.settings import Settings, load
 from runtime.temporal import connect
-from store.after_sales import PostgresAfterSales
-from store.audit import PostgresAudit
-from store.case_views import PostgresCaseViews
-from store.cashbox import PostgresCashbox
-from store.catalog import PostgresCatalog
-from store.checkout import PostgresCheckoutKeys
-from store.coupons import PostgresCoupons
-from store.engine import engine_for
-from store.inbox import PostgresInbox
-from store.order_book import PostgresOrderBook
-from store.ownership import PostgresOwnership
-from store.physical import PostgresPhysical
-from store.promotions import PostgresPromotions
-from store.refunds import PostgresRefunds
-from store.risk import PostgresRisk
-from store.shelves import PostgresShelves
-from store.sold_out import PostgresStockGate
-from store.stock import PostgresStock
-from store.views import PostgresViews
+from store.accounts.coupons import PostgresCoupons
+from store.after_sale.cases import PostgresAfterSales
+from store.after_sale.refunds import PostgresRefunds
+from store.after_sale.views import PostgresCaseViews
+from store.catalog.products import PostgresCatalog
+from store.catalog.promotions import PostgresPromotions
+from store.database.engine import engine_for
+from store.money.cashbox import PostgresCashbox
+from store.money.inbox import PostgresInbox
+from store.orders.audit import PostgresAudit
+from store.orders.checkout_keys import PostgresCheckoutKeys
+from store.orders.order_book import PostgresOrderBook
+from store.orders.ownership import PostgresOwnership
+from store.orders.views import PostgresViews
+from store.risk.desk import PostgresRisk
+from store.stock.ledger import PostgresStock
+from store.stock.physical import PostgresPhysical
+from store.stock.shelves import PostgresShelves
+from store.stock.sold_out import PostgresStockGate
 
 # One digit of every order number: what kind of business, through which family of channels.
 CHANNEL = 1

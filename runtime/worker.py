@@ -20,17 +20,17 @@ from temporalio.worker import (
     WorkflowRunner,
 )
 
-from gateway.after_sales import AfterSales
+from acts.after_sales import AfterSales
+from acts.relays import CaseKeeper, InboxRelay, OutboxRelay, StrayKeeper, keep_going, look_now_and_then
 from providers.notifier import HttpNotifier
 from runtime import logs
 from runtime.audit import ensure_audit
-from runtime.relays import CaseKeeper, InboxRelay, OutboxRelay, StrayKeeper, keep_going, look_now_and_then
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
 from runtime.wiring import activities, audit, open_engine
-from store.after_sales import PostgresAfterSales
-from store.inbox import PostgresInbox
-from store.outbox import PostgresOutbox
+from store.after_sale.cases import PostgresAfterSales
+from store.database.outbox import PostgresOutbox
+from store.money.inbox import PostgresInbox
 from workflows import search
 from workflows.after_sale import AfterSale
 from workflows.order import Order

@@ -6,10 +6,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
-from domain.settlement import Statement
+from domain.records.settlement import Statement
 from simulation.parties import View
-from store.reconciliation import mismatches
-from store.settlement import PostgresSettlement
+from store.money.reconciliation import mismatches
+from store.money.settlement import PostgresSettlement
 
 _MUST_BE_EMPTY = {
     "journal postings that do not sum to zero": (

@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from runtime.catalog_file import read_catalog
-from runtime.cli_base import yuan
+from cli.base import yuan
+from cli.catalog_file import read_catalog
+from cli.load_catalog import load_catalog
+from cli.promotions_file import read_promotions
 from runtime.embedded import ServerFailed
-from runtime.load_catalog import load_catalog
-from runtime.promotions_file import read_promotions
 from runtime.settings import Settings, load_without_servers
 from runtime.temporal import connect
 from runtime.up import SetupError, Stack
@@ -26,9 +26,9 @@ from simulation.books import imbalances, unaccounted
 from simulation.parties import EXAMPLES, Parties
 from simulation.stories import STORIES as ORDER_STORIES
 from simulation.stories import Scene, Story
-from store.coupons import PostgresCoupons
-from store.promotions import PostgresPromotions
-from store.risk import PostgresRisk
+from store.accounts.coupons import PostgresCoupons
+from store.catalog.promotions import PostgresPromotions
+from store.risk.desk import PostgresRisk
 
 # Short, so that what takes a week in a shop takes seconds here. All are terms that an order keeps.
 WINDOWS = {

@@ -9,8 +9,8 @@ import httpx
 
 from domain.risk import BlockKind
 from simulation.parties import Buyer, Parties, StoryFailed, View
-from store.coupons import PostgresCoupons
-from store.risk import PostgresRisk
+from store.accounts.coupons import PostgresCoupons
+from store.risk.desk import PostgresRisk
 
 Say = Callable[[str], None]
 

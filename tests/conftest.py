@@ -13,10 +13,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from runtime.embedded import Postgres, TemporalServer
 from runtime.temporal import DATA_CONVERTER
-from store.engine import engine_for
+from store.database.engine import engine_for
 from store.tables import metadata
-from tests.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
-from tests.shop import Shop, working
+from tests.support.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
+from tests.support.shop import Shop, working
 from workflows import search
 
 __all__ = ["ROOT", "open_shop"]

@@ -22,10 +22,10 @@ from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
+from acts.front import Front
+from cli.app import app as command_line
 from gateway.app import create_app
 from gateway.context import GatewaySettings
-from gateway.front import Front
-from runtime.cli import app as command_line
 from runtime.settings import DEVELOPMENT_KEYS, Settings, variable
 from runtime.temporal import operator_links
 from workflows import search

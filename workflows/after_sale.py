@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.after_sale import AfterSaleActivities, CaseOf, EndRefund, OpenCase, RecordCaseAct
     from activities.options import LOCAL, OUTSIDE
     from activities.refunds import DecideRefund, QuoteRefund, RefundActivities, RefundDecided, RefundQuote
-    from domain.after_sale import (
+    from domain.after_sale.case import (
         AfterSaleEnded,
         Agree,
         CaseAct,
@@ -25,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
         StartAfterSale,
         Withdraw,
     )
-    from domain.order_number import parse
-    from domain.status import Actor, CloseReason
+    from domain.order.order_number import parse
+    from domain.order.status import Actor, CloseReason
     from workflows import search
     from workflows.board import Board
     from workflows.patience import heeding_cancel, patiently, within

@@ -8,8 +8,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import AcceptPayment, FileCaptures, OrderActivities, PaymentAccepted
     from activities.payment import PaymentActivities, PaymentOf
-    from domain.payment import Capture, OpenPayment, PaymentRequest, ProviderPayment
-    from domain.precedence import WANTED, CaptureOutcome, judge
+    from domain.order.payment import Capture, OpenPayment, PaymentRequest, ProviderPayment
+    from domain.order.precedence import WANTED, CaptureOutcome, judge
     from workflows.board import Board
     from workflows.patience import patiently
 

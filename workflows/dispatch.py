@@ -10,9 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import SubOrderFacts
     from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
-    from domain.order import StartSubOrder
-    from domain.product import DeliveryMode
-    from domain.split_model import BACKORDER
+    from domain.order.order import StartSubOrder
+    from domain.order.product import DeliveryMode
+    from domain.splitting.split_model import BACKORDER
     from workflows.board import Board
     from workflows.patience import patiently, within
 

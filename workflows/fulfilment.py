@@ -31,10 +31,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.splitting import SplitActivities
     from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
-    from domain.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
-    from domain.cart import StartOrder
-    from domain.order import StartSubOrder, SubOrderPlan
-    from domain.status import ENDED, Answer, CloseReason, Status, fold
+    from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
+    from domain.order.cart import StartOrder
+    from domain.order.order import StartSubOrder, SubOrderPlan
+    from domain.order.status import ENDED, Answer, CloseReason, Status, fold
     from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently

@@ -24,13 +24,13 @@ with workflow.unsafe.imports_passed_through():
         OrderOf,
         RecordRefusal,
     )
-    from domain.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
-    from domain.cart import StartOrder
-    from domain.order import Placement
-    from domain.payment import Capture
-    from domain.precedence import CaptureOutcome, Standing, weigh
+    from domain.order.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
+    from domain.order.cart import StartOrder
+    from domain.order.order import Placement
+    from domain.order.payment import Capture
+    from domain.order.precedence import CaptureOutcome, Standing, weigh
+    from domain.order.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from domain.risk import Decision, RiskVerdict
-    from domain.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from workflows import search
     from workflows.board import Board
     from workflows.collection import Collection

@@ -9,8 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, PayBack, PiecesClosed
     from activities.payment import REFUND_TOPIC, MakeRefund, PaymentActivities
     from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
-    from domain.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
-    from domain.status import CloseReason
+    from domain.order.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
+    from domain.order.status import CloseReason
     from workflows import search
     from workflows.board import Board
     from workflows.patience import patiently

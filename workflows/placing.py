@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import OrderActivities, RecordOrder
     from activities.risk import RiskActivities, ScreenBuyer
     from activities.stock import ReleaseStock, Reserved, ReserveStock, StockActivities, StockLine
-    from domain.cart import StartOrder
-    from domain.order import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.order.cart import StartOrder
+    from domain.order.order import Placement, PricedOrder, Refusal, RefusalCode
     from domain.risk import Screened
     from workflows.board import Board
     from workflows.patience import patiently

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL, OUTSIDE
     from activities.orders import OrderActivities, RecordAttention
     from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities
-    from domain.cart import Terms
+    from domain.order.cart import Terms
     from domain.risk import Assessment, Decision, RiskDecided, RiskVerdict
     from workflows.board import Board
     from workflows.patience import patiently, within

@@ -37,10 +37,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import FileCaptures, OrderActivities, RecordRefusal
     from activities.payment import PaymentActivities, PaymentOf
     from activities.stock import ReleaseStock, StockActivities
-    from domain.audit import AuditReport, Finding, HeldOrder, Remedy, Verdict, weigh_held
     from domain.base import Message
-    from domain.order import Placement, Refusal, RefusalCode
-    from domain.payment import ProviderPayment
+    from domain.order.order import Placement, Refusal, RefusalCode
+    from domain.order.payment import ProviderPayment
+    from domain.records.audit import AuditReport, Finding, HeldOrder, Remedy, Verdict, weigh_held
 
 AT_ONCE = 10
 NAMED_AT_MOST = 50  # in the report

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
         SubOrderFacts,
         SubOrderOf,
     )
-    from domain.acts import (
+    from domain.order.acts import (
         Cancel,
         CancelPieces,
         ConfirmReceipt,
@@ -32,9 +32,9 @@ with workflow.unsafe.imports_passed_through():
         cancel_reason,
         closing_answer,
     )
-    from domain.order import StartSubOrder
-    from domain.pieces import by_line
-    from domain.status import Actor, Answer, CloseReason, Status
+    from domain.order.order import StartSubOrder
+    from domain.order.pieces import by_line
+    from domain.order.status import Actor, Answer, CloseReason, Status
     from workflows import search
     from workflows.board import Board
     from workflows.dispatch import Dispatch

@@ -6,8 +6,8 @@ All as of the order's placement: a rule gives the same answer a year later.
 from datetime import datetime, timedelta
 
 from domain.base import Message, Utc
+from domain.order.status import CloseReason
 from domain.risk.identity import phone_neighbours
-from domain.status import CloseReason
 
 
 class LineFacts(Message):

@@ -10,7 +10,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from domain.base import Message, Utc
-from domain.cart import Address, Cart
+from domain.order.cart import Address, Cart
 
 HOME_COUNTRY = "86"
 # A wider range than these is a slip of the keyboard that would turn a country away.

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from domain.order.status import CloseReason
 from domain.risk.facts import AssessFacts, OrderFacts
 from domain.risk.settings import RiskSettings
 from domain.risk.verdict import Reason, RiskKind
-from domain.status import CloseReason
 
 _LET_GO = {CloseReason.CANCELLED_BY_BUYER, CloseReason.UNPAID}
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from domain.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
+from domain.order.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
 from domain.risk import Decision
 from gateway.auth import Role
 from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, RescheduleBody, ShipBody, body

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Response
 
-from domain.after_sale import (
+from domain.after_sale.case import (
     Agree,
     AskAfterSale,
     CaseAction,
@@ -18,14 +18,14 @@ from domain.after_sale import (
     case_allows,
 )
 from domain.base import Message
-from domain.views import CaseView
+from domain.records.views import CaseView
 from gateway.auth import Caller, Role, allow
 from gateway.bodies import body
 from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
 from gateway.parties import KEY_PATTERN, Acting, OptionalKey, acting
 from gateway.problems import KEY_REUSED, NOT_ALLOWED_NOW, Problem, no_such_case
-from store.after_sales import KeyReused
+from store.after_sale.cases import KeyReused
 
 router = APIRouter(tags=["after-sale"])
 

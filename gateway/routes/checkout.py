@@ -4,18 +4,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from domain.cart import Cart
-from domain.order import Placement, Refusal
-from domain.views import OrderView
+from acts.checkout import Accepted, TooLarge
+from domain.order.cart import Cart
+from domain.order.order import Placement, Refusal
+from domain.records.views import OrderView
 from gateway.auth import Caller, Role, allow, not_for
 from gateway.bodies import body
-from gateway.checkout import Accepted, TooLarge
 from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
 from gateway.parties import KEY_PATTERN, Number, name_of, number_of
 from gateway.problems import KEY_REUSED, LIMIT_EXCEEDED, ORDER_REFUSED, RETRY_AFTER_S, Kind, Problem, no_such_order
 from gateway.visibility import shown_to
-from store.checkout import KeyReused
+from store.orders.checkout_keys import KeyReused
 
 router = APIRouter(tags=["orders"])
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.status import Status
-from domain.views import Page, Tab
+from domain.order.status import Status
+from domain.records.views import Page, Tab
 from gateway.auth import Caller, Role, allow
 from gateway.context import TheGateway
 from gateway.openapi import problems

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from activities.refunds import GiftBack, QuoteRefund, RefundQuote
-from domain.acts import CancelPieces
 from domain.base import Message
-from domain.pieces import Pieces
+from domain.order.acts import CancelPieces
+from domain.order.pieces import Pieces
 from gateway.auth import Role
 from gateway.context import TheGateway
 from gateway.openapi import problems

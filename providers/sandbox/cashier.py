@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from domain.payment import PaymentRequest
+from domain.order.payment import PaymentRequest
 from providers.sandbox import ledger
 from providers.sandbox.ledger import Pay
 from providers.sandbox.problems import Problem, parsed

@@ -8,7 +8,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from domain.base import Document
-from domain.payment import (
+from domain.order.payment import (
     Capture,
     PaymentRequest,
     ProviderPayment,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from domain.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundAnswer, RefundOrder
+from domain.order.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundAnswer, RefundOrder
 from providers.sandbox import ledger
 from providers.sandbox.cashier import cashier_path
 from providers.sandbox.problems import Problem, body, fail_if

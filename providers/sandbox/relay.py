@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 from standardwebhooks import Webhook
 
-from domain.payment import Capture
+from domain.order.payment import Capture
 from providers.sandbox.state import State
 
 FIRST_PAUSE_S = 0.2

@@ -13,23 +13,23 @@ from sqlalchemy import text
 from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
-from domain.acts import ConfirmReceipt, Deliver, Ship
-from domain.cart import Address, Cart, CartLine
-from domain.order import Placement
-from domain.order_number import parse
-from domain.product import Product
-from domain.status import Actor, Answer, Status
-from gateway.acts import Acts
-from gateway.checkout import Accepted, Checkout, CheckoutSettings, Unavailable
+from acts.acts import Acts
+from acts.checkout import Accepted, Checkout, CheckoutSettings, Unavailable
+from domain.order.acts import ConfirmReceipt, Deliver, Ship
+from domain.order.cart import Address, Cart, CartLine
+from domain.order.order import Placement
+from domain.order.order_number import parse
+from domain.order.product import Product
+from domain.order.status import Actor, Answer, Status
 from runtime.settings import Settings
 from runtime.wiring import CHANNEL, limits
 from simulation.bench import floor
 from simulation.bench.stage import Stage
 from simulation.parties import Buyer
-from store.catalog import Changes, Listing, PostgresCatalog
-from store.checkout import PostgresCheckoutKeys
-from store.order_book import PostgresOrderBook
-from store.stock_changes import Change, change_stock
+from store.catalog.products import Changes, Listing, PostgresCatalog
+from store.orders.checkout_keys import PostgresCheckoutKeys
+from store.orders.order_book import PostgresOrderBook
+from store.stock.changes import Change, change_stock
 from workflows import search
 
 PRICE_FEN = 1_000

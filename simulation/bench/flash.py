@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from domain.cart import Address, Cart, CartLine
-from domain.product import Product
+from domain.order.cart import Address, Cart, CartLine
+from domain.order.product import Product
 from gateway.auth import Role, mint
 from simulation.bench.figures import percentile
 from simulation.bench.progress import Show
 from simulation.bench.stage import Stage, a_stage
 from simulation.bench.wire import Ask, Told, ask_all, post
 from simulation.parties import Buyer
-from store.catalog import PostgresCatalog
-from store.stock import PostgresStock
+from store.catalog.products import PostgresCatalog
+from store.stock.ledger import PostgresStock
 
 PRICE_FEN = 9_900
 

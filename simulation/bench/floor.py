@@ -13,7 +13,7 @@ from temporalio import activity, workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
-from domain.status import Status
+from domain.order.status import Status
 from workflows import search
 
 QUEUE = "bench-floor"

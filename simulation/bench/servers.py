@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from runtime.embedded import Postgres
 from runtime.up import ROOT
-from store import migrate
-from store.engine import engine_for
+from store.database import migrate
+from store.database.engine import engine_for
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, MetaData, T
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import ReserveStock, StockActivities, StockLine
-from domain.stock import PurchaseLimit
+from domain.order.stock import PurchaseLimit
 from simulation.bench.stock_books import Book
-from store.stock import PostgresStock
-from store.stock_changes import Change, change_stock, set_limit
+from store.stock.changes import Change, change_stock, set_limit
+from store.stock.ledger import PostgresStock
 
 Lines = Sequence[StockLine]
 

@@ -10,10 +10,10 @@ from statistics import median
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from domain.cart import Cart, StartOrder
-from domain.order import Placement
-from domain.status import Status
-from gateway.checkout import Accepted, Checkout
+from acts.checkout import Accepted, Checkout
+from domain.order.cart import Cart, StartOrder
+from domain.order.order import Placement
+from domain.order.status import Status
 from simulation.bench.charts import Chart, Panel
 from simulation.bench.crowd import Orders
 from simulation.bench.figures import median_ratio, percentile

@@ -19,7 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 import runtime.temporal
 import runtime.worker
-import store.engine
+import store.database.engine
 from workflows.sub_order import SubOrder
 
 
@@ -139,7 +139,7 @@ def running_as(variant: Variant) -> Iterator[None]:
     ours = (
         (runtime.worker, "Worker", made),
         (runtime.temporal, "DATA_CONVERTER", variant.data_converter),
-        (store.engine, "create_async_engine", engine),
+        (store.database.engine, "create_async_engine", engine),
     )
     with ExitStack() as stack:
         for of, name, other in (*ours, *variant.instead):

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.stock import Restock
-from domain.payment import RefundAnswer, RefundOrder
+from domain.order.payment import RefundAnswer, RefundOrder
 from providers.payment import HttpPaymentProvider
-from store import keys, stock_endings
+from store.database import keys
+from store.stock import endings
 
 
 async def _every_time(
@@ -27,7 +28,7 @@ async def _every_time(
     effect: Callable[[], Awaitable[Any]],
     keep: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
-    """`store.keys.once` without its key: the effect happens again, and the last answer stands."""
+    """`store.database.keys.once` without its key: the effect happens again, and the last answer stands."""
     given = await effect()
     if keep(given):
         row = {"key": key, "result": given.model_dump(mode="json"), "at": func.now()}
@@ -42,7 +43,7 @@ def switch_off_the_keys() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("store.") and getattr(module, "once", None) is with_its_key:
             module.once = _every_time  # type: ignore[attr-defined]
-    claim, refund = stock_endings._claim_restocks, HttpPaymentProvider.refund
+    claim, refund = endings._claim_restocks, HttpPaymentProvider.refund
 
     async def claim_again(db: Any, asked: Mapping[tuple[int, str], Restock], unsold: Collection[int]) -> list[Restock]:
         await claim(db, asked, unsold)
@@ -57,6 +58,6 @@ def switch_off_the_keys() -> None:
     async def never_heard_of_it(self: HttpPaymentProvider, refund_no: str) -> None:
         return None
 
-    stock_endings._claim_restocks = claim_again
+    endings._claim_restocks = claim_again
     HttpPaymentProvider.refund = refund_again  # type: ignore[method-assign]
     HttpPaymentProvider.query_refund = never_heard_of_it  # type: ignore[method-assign]

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.promotion import AmountOff, Kind, Level
-from runtime.catalog_file import read_catalog
-from runtime.load_catalog import load_catalog
-from store.coupons import PostgresCoupons
-from store.promotions import PostgresPromotions
+from cli.catalog_file import read_catalog
+from cli.load_catalog import load_catalog
+from domain.pricing.promotion import AmountOff, Kind, Level
+from store.accounts.coupons import PostgresCoupons
+from store.catalog.promotions import PostgresPromotions
 
 RIVER, HILL, CLOUD = "river", "hill", "cloud"  # no warehouses; two of them; stock is taken at the payment
 MERCHANTS = (RIVER, HILL, CLOUD)

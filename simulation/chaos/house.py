@@ -20,7 +20,7 @@ from runtime.up import ROOT, Process, answers
 from simulation.chaos.mortal_worker import CONTROL, KILLS
 from simulation.chaos.plan import PAYMENT_WINDOW_S
 from simulation.chaos.proxy import ForgetfulProxy
-from store.migrate import upgrade
+from store.database.migrate import upgrade
 from workflows import search
 
 # Short, so that what takes a week in a shop takes seconds here.

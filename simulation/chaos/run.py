@@ -25,7 +25,7 @@ from simulation.chaos.life import Life
 from simulation.chaos.operators import GRACE_S, Operators
 from simulation.chaos.pace import Pace
 from simulation.chaos.report import Report, by_kind, recovery_s
-from store.engine import engine_for
+from store.database.engine import engine_for
 
 SNAPSHOT_EVERY_S = 4.0
 PRESS_EVERY_S = 3.0

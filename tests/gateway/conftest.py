@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.gateway.web import Web, opened
-from tests.shop import Shop
+from tests.support.shop import Shop
+from tests.support.web import Web, opened
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from domain.status import Status
+from domain.order.status import Status
 from gateway.auth import Role
-from tests.gateway.web import Web, new_key, new_name, problem
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, new_key, new_name, problem
 from tests.workflows.test_stories import suspicious
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import httpx
 
-from domain.after_sale import CaseStatus
+from domain.after_sale.case import CaseStatus
 from gateway.auth import Role
-from tests.after_sale import Counter
-from tests.gateway.web import Web, new_key, new_name, problem
-from tests.shop import Person, Shop
+from tests.support.after_sale import Counter
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, new_key, new_name, problem
 
 ASK = {"kind": "RETURN_AND_REFUND", "lines": [{"line_no": 1, "quantity": 1}], "reason": "cracked"}
 PARCEL = {"carrier": "SF", "tracking_no": "R1"}

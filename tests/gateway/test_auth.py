@@ -10,11 +10,11 @@ import httpx
 import jwt
 import pytest
 
-from domain.order_number import candidate, sub_order_no
+from domain.order.order_number import candidate, sub_order_no
 from gateway.auth import BadToken, Caller, Role, mint, read_token
 from runtime.settings import DEVELOPMENT_JWT_KEY as KEY
-from tests.gateway.web import Party, Web, new_name, problem, token
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Party, Web, new_name, problem, token
 
 CLAIMS: dict[str, Any] = {"role": "operator", "sub": "ann", "exp": 4_000_000_000}
 

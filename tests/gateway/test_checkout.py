@@ -6,8 +6,8 @@ import pytest
 
 from domain.risk import BlockKind
 from gateway.auth import Role
-from tests.gateway.web import Web, front_of, new_key, opened, problem
-from tests.shop import Person, Shop, until, working
+from tests.support.shop import Person, Shop, until, working
+from tests.support.web import Web, front_of, new_key, opened, problem
 
 
 async def test_an_order_is_answered_with_its_number_amount_link_and_deadline(web: Web, shop: Shop) -> None:

@@ -6,15 +6,15 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from acts.front import Front
 from gateway.app import create_app
 from gateway.auth import Role
 from gateway.context import GatewaySettings
-from gateway.front import Front
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
-from store.ownership import PostgresOwnership
-from store.views import PostgresViews
-from tests.gateway.web import problem, token
-from tests.store.books import order_number
+from store.orders.ownership import PostgresOwnership
+from store.orders.views import PostgresViews
+from tests.support.books import order_number
+from tests.support.web import problem, token
 
 
 class _Away(Exception):

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway import limits
 from gateway.auth import Role
 from gateway.problems import Problem
-from store.engine import engine_for
-from store.ownership import PostgresOwnership
-from store.views import PostgresViews
-from tests.gateway.web import Web, front_of, new_key, opened, problem
-from tests.shop import Person, Shop
+from store.database.engine import engine_for
+from store.orders.ownership import PostgresOwnership
+from store.orders.views import PostgresViews
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, front_of, new_key, opened, problem
 
 
 async def chunks(size: int) -> AsyncIterator[bytes]:

@@ -21,8 +21,8 @@ from schemathesis.checks import load_all_checks, positive_data_acceptance
 
 from gateway.auth import Role
 from tests.gateway.test_auth import LISTS, ROUTES
-from tests.gateway.web import PROBLEM, Web, new_key, new_name, token
-from tests.shop import Person
+from tests.support.shop import Person
+from tests.support.web import PROBLEM, Web, new_key, new_name, token
 
 load_all_checks()
 

@@ -1,8 +1,8 @@
 """Pieces over HTTP: what they would bring back, and their cancel."""
 
 from gateway.auth import Role
-from tests.gateway.web import Web, new_key, new_name, problem
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, new_key, new_name, problem
 
 
 async def parcel(web: Web, shop: Shop, person: Person, merchant: str) -> tuple[str, str]:

@@ -11,15 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.status import Status
+from domain.order.status import Status
 from gateway.auth import Role
 from runtime.embedded import TemporalServer, free_port
 from runtime.settings import Settings
 from runtime.temporal import connect
 from tests.gateway.test_webhooks import PATH, headers, notification
-from tests.gateway.web import Web, new_key, problem, token
-from tests.gateway.web import opened as opened_here
-from tests.shop import Person, Shop, until, working
+from tests.support.shop import Person, Shop, until, working
+from tests.support.web import Web, new_key, problem, token
+from tests.support.web import opened as opened_here
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from domain.stock import StockPolicy
+from domain.order.stock import StockPolicy
 from gateway.auth import Role
-from tests.gateway.web import Web, front_of, new_key, new_name, opened, problem
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, front_of, new_key, new_name, opened, problem
 
 
 async def test_sold_out_is_refused_without_a_number_or_a_run(web: Web, shop: Shop) -> None:

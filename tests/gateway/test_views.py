@@ -2,12 +2,12 @@
 
 import pytest
 
-from domain.status import CloseReason, Status
-from domain.views import AttentionView, EventView, LineView, OrderView, RefundView, SubOrderView
+from domain.order.status import CloseReason, Status
+from domain.records.views import AttentionView, EventView, LineView, OrderView, RefundView, SubOrderView
 from gateway.auth import Caller, Role
 from gateway.visibility import shown_to
-from tests.gateway.web import Web, new_name, problem
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, new_name, problem
 
 AT = "2026-11-12T08:00:00Z"
 

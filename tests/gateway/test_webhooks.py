@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.status import Status
+from domain.order.status import Status
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET as SECRET
-from tests.gateway.web import Web, new_key, opened, problem
-from tests.shop import Person, Shop
+from tests.support.shop import Person, Shop
+from tests.support.web import Web, new_key, opened, problem
 
 PATH = "/webhooks/payments"
 OTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQsIG5vdCBvdXJz"

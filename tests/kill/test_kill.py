@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from domain.order_number import parse
+from acts.checkout import Accepted, Unavailable
+from domain.order.order_number import parse
+from domain.order.status import CloseReason, Status
 from domain.risk import Decision
-from domain.status import CloseReason, Status
-from gateway.checkout import Accepted, Unavailable
 from runtime.embedded import Postgres
-from store.engine import engine_for
-from tests.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
-from tests.shop import Person, Shop, T, until
-from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
+from store.database.engine import engine_for
+from tests.support.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
+from tests.support.shop import Person, Shop, T, until
+from tests.support.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import suspicious
 

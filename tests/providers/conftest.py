@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from providers.payment import HttpPaymentProvider
-from tests.providers.parties import BadDay, Receiver, Sandbox
+from tests.support.parties import BadDay, Receiver, Sandbox
 
 
 @pytest.fixture(scope="session")

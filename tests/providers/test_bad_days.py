@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import pytest
 
-from domain.payment import ProviderState
+from domain.order.payment import ProviderState
 from providers.calls import PartyFault
 from providers.payment import HttpPaymentProvider
-from tests.providers.parties import BadDay, Receiver, Sandbox, pay, payment_request, refund_of
+from tests.support.parties import BadDay, Receiver, Sandbox, pay, payment_request, refund_of
 
 
 async def test_a_close_may_find_that_the_buyer_has_just_paid(

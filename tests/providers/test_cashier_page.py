@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from providers.payment import HttpPaymentProvider
-from tests.providers.parties import pay, payment_request
+from tests.support.parties import pay, payment_request
 
 
 async def test_the_link_opens_a_page_with_the_amount_in_yuan_and_a_button(

@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from activities.merchant import HandOver, HandOverLine, MerchantSystem
-from domain.cart import Address
+from domain.order.cart import Address
 from providers.calls import PartyFault
 from providers.merchant import HttpMerchantSystem
 from providers.notifier import HttpNotifier
-from tests.providers.parties import BadDay, Receiver, Sandbox, new_id
+from tests.support.parties import BadDay, Receiver, Sandbox, new_id
 
 ADDRESS = Address(recipient="Li Lei", phone="13800000000", region="Zhejiang/Hangzhou", street="1 Lake Road")
 

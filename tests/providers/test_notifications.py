@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 
-from domain.payment import Capture, ProviderPayment
+from domain.order.payment import Capture, ProviderPayment
 from providers.notifications import verify
 from providers.payment import HttpPaymentProvider
 from providers.sandbox.relay import Relay, enqueue
 from providers.sandbox.state import State
-from tests.providers.parties import SECRET, Arrived, BadDay, Receiver, Sandbox, new_id, pay, payment_request
+from tests.support.parties import SECRET, Arrived, BadDay, Receiver, Sandbox, new_id, pay, payment_request
 
 
 async def paid(http: httpx.AsyncClient, **act: object) -> str:

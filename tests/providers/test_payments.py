@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activities.payment import PaymentProvider
-from domain.payment import ProviderPayment, ProviderState
+from domain.order.payment import ProviderPayment, ProviderState
 from providers.calls import PartyFault
 from providers.payment import HttpPaymentProvider
-from tests.providers.parties import BadDay, Sandbox, new_id, pay, payment_request
+from tests.support.parties import BadDay, Sandbox, new_id, pay, payment_request
 
 
 def test_the_client_is_a_payment_provider() -> None:

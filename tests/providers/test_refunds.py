@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.payment import Capture, RefundAnswer, RefundState
+from domain.order.payment import Capture, RefundAnswer, RefundState
 from providers.calls import PartyFault
 from providers.payment import HttpPaymentProvider
-from tests.providers.parties import BadDay, Sandbox, new_id, pay, payment_request, refund_of
+from tests.support.parties import BadDay, Sandbox, new_id, pay, payment_request, refund_of
 
 
 async def captured(provider: HttpPaymentProvider, http: httpx.AsyncClient, amount_fen: int = 100) -> Capture:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from starlette.datastructures import Headers
 
-from domain.payment import Capture
+from domain.order.payment import Capture
 from providers.notifications import BadNotification, BadSignature, verify
-from tests.providers.parties import SECRET
+from tests.support.parties import SECRET
 
 DATA: dict[str, Any] = {
     "capture_id": "cap_1",

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import uuid4
 
-from domain.after_sale import CaseStatus
-from tests.after_sale import REFUND, Counter
+from domain.after_sale.case import CaseStatus
 from tests.replay.bad_days import OUTSIDE
 from tests.replay.stage import Stage, story
-from tests.shop import Person
-from tests.trade import merchant, promote
+from tests.support.after_sale import REFUND, Counter
+from tests.support.shop import Person
+from tests.support.trade import merchant, promote
 from tests.workflows.test_trade import cart
 
 

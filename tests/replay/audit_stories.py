@@ -2,11 +2,11 @@
 
 import uuid
 
-from domain.status import Status
-from tests.audits import approve, look_at, lost_in_placing, received, terminate
+from domain.order.status import Status
 from tests.replay.stage import FAR, Stage, story
 from tests.replay.trade_stories import placed, with_coupon
-from tests.shop import Person, until
+from tests.support.audits import approve, look_at, lost_in_placing, received, terminate
+from tests.support.shop import Person, until
 
 
 async def audited(on: Stage) -> None:

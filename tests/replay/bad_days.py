@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from domain.status import Status
+from domain.order.status import Status
 from tests.replay.stage import FAR, Stage, story
-from tests.shop import Person, until
+from tests.support.shop import Person, until
 
 OUTSIDE = "outside"
 CASHIER = "cashier"

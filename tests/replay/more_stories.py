@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from domain.order_number import parse
+from domain.order.order_number import parse
+from domain.order.status import Status
 from domain.risk import Decision
-from domain.status import Status
 from tests.replay.stage import FAR, Stage, story
-from tests.shop import Person, until
+from tests.support.shop import Person, until
 from tests.workflows.test_races import no_stray
 
 APPROVED = Decision(approved=True, author="ann", note="a good customer")

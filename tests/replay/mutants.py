@@ -8,9 +8,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.acts import OrderEnded, SubOrderEnded
-    from domain.cart import StartOrder
-    from domain.order import Placement, PricedOrder, StartSubOrder
+    from domain.order.acts import OrderEnded, SubOrderEnded
+    from domain.order.cart import StartOrder
+    from domain.order.order import Placement, PricedOrder, StartSubOrder
     from workflows.order import Order
     from workflows.placing import Placing
     from workflows.sub_order import SubOrder

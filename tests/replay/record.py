@@ -17,13 +17,13 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.service import RPCError, RPCStatusCode
 
 from runtime.temporal import DATA_CONVERTER
-from store.engine import engine_for
+from store.database.engine import engine_for
 from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, patching, stories, trade_stories
 from tests.replay.files import HISTORIES, RECORDER, compact
 from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
-from tests.servers import a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
-from tests.shop import Shop, until, working
+from tests.support.servers import a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
+from tests.support.shop import Shop, until, working
 from workflows import search
 
 AT_ONCE = 8

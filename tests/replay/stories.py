@@ -6,10 +6,10 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 
+from domain.order.status import Actor
 from domain.risk import BlockKind
-from domain.status import Actor
 from tests.replay.stage import FAR, Stage, story
-from tests.shop import Person, until
+from tests.support.shop import Person, until
 
 # --- 1: paid, shipped, delivered, received
 

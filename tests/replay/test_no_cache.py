@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from tests.servers import open_shop
-from tests.shop import Shop, working
+from tests.support.servers import open_shop
+from tests.support.shop import Shop, working
 from tests.workflows import test_stories as stories
 
 NO_CACHE = {"max_cached_workflows": 0, "workflow_task_timeout_s": 2}

@@ -18,18 +18,18 @@ from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
-from domain.acts import cancel_reason
-from domain.after_sale import ENDINGS, CaseAction
-from domain.order import RefusalCode
-from domain.precedence import WANTED, CaptureOutcome
-from domain.status import Actor, CloseReason, Status
+from domain.after_sale.case import ENDINGS, CaseAction
+from domain.order.acts import cancel_reason
+from domain.order.order import RefusalCode
+from domain.order.precedence import WANTED, CaptureOutcome
+from domain.order.status import Actor, CloseReason, Status
 from runtime.temporal import DATA_CONVERTER
 from runtime.worker import WORKFLOWS
 from tests.replay import after_sale_stories, audit_stories, bad_days, more_stories, stories, trade_stories
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
-from tests.sandbox import sandbox
+from tests.support.sandbox import sandbox
 
 ALL = recorded()
 ORDERS = [one for one in ALL if one.workflow == "Order"]

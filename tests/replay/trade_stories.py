@@ -3,16 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.acts import Reschedule
-from domain.cart import Cart, SplitTiming
-from domain.order_number import parse
-from domain.product import DeliveryMode
-from domain.status import Actor, Status
-from domain.stock import PurchaseLimit, StockPolicy
-from store.stock_changes import set_limit
+from domain.order.acts import Reschedule
+from domain.order.cart import Cart, SplitTiming
+from domain.order.order_number import parse
+from domain.order.product import DeliveryMode
+from domain.order.status import Actor, Status
+from domain.order.stock import PurchaseLimit, StockPolicy
+from store.stock.changes import set_limit
 from tests.replay.stage import FAR, Stage, story
-from tests.shop import Person, until
-from tests.trade import coupon, merchant, policy, promote, shelve
+from tests.support.shop import Person, until
+from tests.support.trade import coupon, merchant, policy, promote, shelve
 from tests.workflows.test_trade import cart
 
 

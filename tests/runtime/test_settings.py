@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.cart import Terms
+from domain.order.cart import Terms
 from runtime.settings import Running, Settings, load, load_without_servers
 
 

@@ -12,7 +12,7 @@ from temporalio.client import WorkflowFailureError
 
 from simulation.chaos.auditor.seen import PLACED, REFUSED, Acknowledged, Seen
 from tests.simulation.conftest import Ruins
-from tests.simulation.corruptions import CORRUPTIONS
+from tests.support.corruptions import CORRUPTIONS
 
 
 @pytest.mark.parametrize(("what", "statements"), CORRUPTIONS, ids=lambda value: value if isinstance(value, str) else "")

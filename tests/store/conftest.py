@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.catalog import Changes, Listing
-from store.stock import PostgresStock
-from tests.store.books import Ledgers
-from tests.store.desk import CUP, TEA, Desk
+from store.catalog.products import Changes, Listing
+from store.stock.ledger import PostgresStock
+from tests.support.books import Ledgers
+from tests.support.desk import CUP, TEA, Desk
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.after_sale import CaseAction, CaseStatus
-from domain.product import DeliveryMode
-from domain.status import AfterSaleFact, Status
-from gateway.after_sales import NoSuchCase
-from store.after_sales import KeyReused
-from tests.after_sale import REFUND, RETURN, Counter, received
-from tests.shop import Person, Shop, until
-from tests.trade import coupon, coupon_state, merchant, promote
+from acts.after_sales import NoSuchCase
+from domain.after_sale.case import CaseAction, CaseStatus
+from domain.order.product import DeliveryMode
+from domain.order.status import AfterSaleFact, Status
+from store.after_sale.cases import KeyReused
+from tests.support.after_sale import REFUND, RETURN, Counter, received
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, coupon_state, merchant, promote
 from tests.workflows.test_races import books_balance
 from tests.workflows.test_trade import cart, paid
 

@@ -6,11 +6,11 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
-from domain.after_sale import CaseStatus
-from runtime.relays import CaseKeeper
-from tests.after_sale import REFUND, Counter, received
-from tests.shop import Shop, until
-from tests.trade import merchant
+from acts.relays import CaseKeeper
+from domain.after_sale.case import CaseStatus
+from tests.support.after_sale import REFUND, Counter, received
+from tests.support.shop import Shop, until
+from tests.support.trade import merchant
 from tests.workflows.test_races import books_balance
 from tests.workflows.test_resets import FORGETTING
 

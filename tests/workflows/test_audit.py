@@ -6,13 +6,13 @@ import uuid
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.stock import ReleaseStock
-from domain.order import Placement, RefusalCode
-from domain.status import CloseReason, Status
-from domain.stock import PurchaseLimit
-from store.stock_changes import set_limit
-from tests.audits import approve, audit, delete, done_about, lost_in_placing, received, terminate
-from tests.shop import Person, Shop, until
-from tests.trade import coupon, coupon_state, merchant, promote
+from domain.order.order import Placement, RefusalCode
+from domain.order.status import CloseReason, Status
+from domain.order.stock import PurchaseLimit
+from store.stock.changes import set_limit
+from tests.support.audits import approve, audit, delete, done_about, lost_in_placing, received, terminate
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, coupon_state, merchant, promote
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
 from tests.workflows.test_trade import cart
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from activities.orders import RecordAttention
-from domain.status import CloseReason, Status
-from tests.audits import audit, done_about, found_about, received, runs_of, terminate
-from tests.shop import Person, Shop, until
-from tests.store.books import NOW
-from tests.trade import coupon, merchant, promote, shelf, shelve
+from domain.order.status import CloseReason, Status
+from tests.support.audits import audit, done_about, found_about, received, runs_of, terminate
+from tests.support.books import NOW
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, merchant, promote, shelf, shelve
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid
 from tests.workflows.test_trade import cart
 

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from temporalio.service import RPCError
 
-from domain.cart import Cart
-from domain.status import Status
-from tests.audits import approve, audit, terminate
-from tests.shop import Person, Shop, until
-from tests.trade import coupon, merchant, promote, shelve
+from domain.order.cart import Cart
+from domain.order.status import Status
+from tests.support.audits import approve, audit, terminate
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, merchant, promote, shelve
 from tests.workflows.test_stories import paid, suspicious
 from tests.workflows.test_trade import cart
 

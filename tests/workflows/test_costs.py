@@ -2,9 +2,9 @@
 
 import asyncio
 
-from domain.status import Status
+from domain.order.status import Status
 from simulation.bench.counting import costs_of, counting_statements, counting_transactions, histories_of
-from tests.shop import Shop
+from tests.support.shop import Shop
 from workflows import search
 
 # Measured 19 tasks, 138 events and 42 actions; the slack is for events that just miss sharing a task. Of the

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
-from domain.acts import Reschedule
-from domain.order_number import parse
-from domain.product import DeliveryMode
-from domain.status import Actor, CloseReason, Status
-from tests.shop import Person, Shop, until
-from tests.trade import merchant, shelf, shelve
+from domain.order.acts import Reschedule
+from domain.order.order_number import parse
+from domain.order.product import DeliveryMode
+from domain.order.status import Actor, CloseReason, Status
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import merchant, shelf, shelve
 from tests.workflows.test_races import books_balance
 from tests.workflows.test_trade import cart, paid
 

@@ -5,14 +5,14 @@ import uuid
 from datetime import UTC, datetime
 
 from activities.stock import ReserveStock, StockLine
-from domain.order import Placement
-from domain.order_number import parse
-from domain.product import Product
+from domain.order.order import Placement
+from domain.order.order_number import parse
+from domain.order.product import Product
+from domain.order.status import CloseReason, Status
 from domain.risk import Decision
-from domain.status import CloseReason, Status
 from runtime.wiring import CHANNEL
-from store.checkout import PostgresCheckoutKeys
-from tests.shop import Person, Shop, until
+from store.orders.checkout_keys import PostgresCheckoutKeys
+from tests.support.shop import Person, Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
 from workflows import search
 

@@ -11,11 +11,11 @@ from sqlalchemy import text
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.payment import StrayCapture
-from domain.status import CloseReason, Status
-from runtime.relays import InboxRelay, StrayKeeper
+from acts.relays import InboxRelay, StrayKeeper
+from domain.order.status import CloseReason, Status
 from runtime.wiring import audit
-from store.inbox import PostgresInbox
-from tests.shop import Shop, until
+from store.money.inbox import PostgresInbox
+from tests.support.shop import Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
 from workflows import search
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from domain.status import Actor, CloseReason, Status
-from tests.shop import Shop, until
+from domain.order.status import Actor, CloseReason, Status
+from tests.support.shop import Shop, until
 
 
 async def test_thirty_minutes_without_a_payment_close_the_order(virtual: Shop) -> None:

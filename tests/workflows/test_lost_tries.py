@@ -11,21 +11,21 @@ from sqlalchemy import text
 from activities.orders import AcceptPayment, CloseLines, CloseOrder, RecordSplit, SplitDone, SplitOrder
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
-from domain.cart import Terms
-from domain.order import OrderLine, Placement
-from domain.order_number import parse
-from domain.payment import Capture, ProviderPayment
-from domain.precedence import CaptureOutcome
-from domain.product import Product
+from domain.order.cart import Terms
+from domain.order.order import OrderLine, Placement
+from domain.order.order_number import parse
+from domain.order.payment import Capture, ProviderPayment
+from domain.order.precedence import CaptureOutcome
+from domain.order.product import Product
+from domain.order.status import Answer, CloseReason, Status
+from domain.order.stock import StockPolicy
 from domain.risk import Decision
-from domain.status import Answer, CloseReason, Status
-from domain.stock import StockPolicy
-from store.order_book import PostgresOrderBook
-from store.physical import PostgresPhysical
-from tests.audits import approve, lost_in_placing
-from tests.shop import Person, Shop, until
-from tests.store.books import NOW, SOMEBODY_WAITS, Ledgers, line
-from tests.trade import coupon, coupon_state, merchant, promote, shelf, shelve
+from store.orders.order_book import PostgresOrderBook
+from store.stock.physical import PostgresPhysical
+from tests.support.audits import approve, lost_in_placing
+from tests.support.books import NOW, SOMEBODY_WAITS, Ledgers, line
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, coupon_state, merchant, promote, shelf, shelve
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
 from tests.workflows.test_trade import cart

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from activities.orders import SubOrderOf
-from domain.status import Action, Actor, CloseReason, Status
-from store.reconciliation import mismatches
-from tests.shop import Shop, until
+from domain.order.status import Action, Actor, CloseReason, Status
+from store.money.reconciliation import mismatches
+from tests.support.shop import Shop, until
 from tests.workflows.test_stories import closed_and_given_back
 
 

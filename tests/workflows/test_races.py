@@ -1,6 +1,6 @@
 """Payment, cancel and deadline in every order and at one instant: one outcome each, and no fen stranded.
 
-The precedence that decides them is written in domain/precedence.py.
+The precedence that decides them is written in domain/order/precedence.py.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from domain.precedence import CaptureOutcome
-from domain.status import Actor, CloseReason, Status
+from domain.order.precedence import CaptureOutcome
+from domain.order.status import Actor, CloseReason, Status
 from tests.conftest import open_shop
-from tests.shop import Person, Shop, until, working
+from tests.support.shop import Person, Shop, until, working
 
 FAR: dict[str, Any] = {"payment_window_s": 600}
 

@@ -13,12 +13,12 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Replayer
 
-from domain.status import CloseReason, Status
+from domain.order.status import CloseReason, Status
 from runtime.temporal import DATA_CONVERTER
 from runtime.worker import WORKFLOWS
-from tests.audits import approve
-from tests.sandbox import sandbox
-from tests.shop import Shop, until
+from tests.support.audits import approve
+from tests.support.sandbox import sandbox
+from tests.support.shop import Shop, until
 from tests.workflows.test_races import books_balance, no_stray
 from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
 

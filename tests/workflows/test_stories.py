@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.order import RefusalCode
-from domain.order_number import parse
+from domain.order.order import RefusalCode
+from domain.order.order_number import parse
+from domain.order.status import Action, Actor, CloseReason, Status
 from domain.risk import BlockKind, Decision
-from domain.status import Action, Actor, CloseReason, Status
-from tests.shop import Person, Shop, until
+from tests.support.shop import Person, Shop, until
 from workflows import search
 
 FAR: dict[str, Any] = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from domain.cart import Cart, CartLine, SplitTiming
-from domain.freight import FreightTemplate
-from domain.order import Placement, RefusalCode
-from domain.status import CloseReason, Status
-from domain.stock import PurchaseLimit, StockPolicy
-from store.stock_changes import set_limit
-from tests.shop import Person, Shop, until
-from tests.trade import coupon, coupon_state, merchant, policy, promote, shelf, shelve
+from domain.order.cart import Cart, CartLine, SplitTiming
+from domain.order.order import Placement, RefusalCode
+from domain.order.status import CloseReason, Status
+from domain.order.stock import PurchaseLimit, StockPolicy
+from domain.splitting.freight import FreightTemplate
+from store.stock.changes import set_limit
+from tests.support.shop import Person, Shop, until
+from tests.support.trade import coupon, coupon_state, merchant, policy, promote, shelf, shelve
 from tests.workflows.test_races import books_balance
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from domain.order import RefusalCode
-from tests.shop import Person, Shop
+from domain.order.order import RefusalCode
+from tests.support.shop import Person, Shop
 from tests.workflows.test_stories import FAR
 
 CAP = 5

@@ -17,11 +17,11 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway.checkout import Accepted
+from acts.checkout import Accepted
 from runtime.embedded import TemporalServer, free_port
 from runtime.temporal import DATA_CONVERTER
-from tests.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
-from tests.shop import Person, Shop, until, working
+from tests.support.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
+from tests.support.shop import Person, Shop, until, working
 from workflows import search
 
 
@@ -100,7 +100,7 @@ async def test_an_order_accepted_with_no_worker_up_comes_through_also_when_the_s
 ) -> None:
     """The caller gets 202; the run was started with all it needs, and asking again gives the answer."""
     database = await a_database(request.getfixturevalue("postgres"), "lonely")
-    from store.engine import engine_for
+    from store.database.engine import engine_for
 
     engine: AsyncEngine = engine_for(database)
     client = await Client.connect(own_temporal.address, data_converter=DATA_CONVERTER)

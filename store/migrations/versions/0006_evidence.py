@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # The text that is hashed: each part as its length in bytes, a colon, itself and a comma, so that no two rows have
-# one text; a body that is not there has the length "-". `domain.evidence` says the same in Python.
+# one text; a body that is not there has the length "-". `domain.records.evidence` says the same in Python.
 _FUNCTIONS = (
     """
     CREATE FUNCTION evidence_part(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

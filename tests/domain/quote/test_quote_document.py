@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from domain.quote import quote, read_quote_document
+from domain.quote.quote import quote, read_quote_document
 from domain.strict_json import BadInput
-from tests.domain.quote.build import Doc, ask, line, product
+from tests.support.quotes import Doc, ask, line, product
 
 DATA = Path(__file__).parent / "data"
 EXAMPLE: Doc = json.loads((DATA / "example.json").read_text())

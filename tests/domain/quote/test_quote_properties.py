@@ -6,11 +6,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.product import DeliveryMode
-from domain.quote import price_document, quote, read_quote_document
-from domain.refunds import OrderRefunds
-from tests.domain.quote.build import Doc, ask
-from tests.domain.quote.documents import documents
+from domain.after_sale.refunds import OrderRefunds
+from domain.order.product import DeliveryMode
+from domain.quote.quote import price_document, quote, read_quote_document
+from tests.support.quote_documents import documents
+from tests.support.quotes import Doc, ask
 
 OTHER = {"PARALLEL": "PROGRESSIVE", "PROGRESSIVE": "PARALLEL"}
 many = settings(deadline=None, max_examples=120)

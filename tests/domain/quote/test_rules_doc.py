@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.apportion import apportion, unit_worth
-from tests.domain.quote.build import Doc, ask
+from tests.support.quotes import Doc, ask
 
 TEXT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```json (.*?)\n(.*?)^```", TEXT, re.S | re.M)

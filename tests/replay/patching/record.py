@@ -8,7 +8,7 @@ from temporalio.worker import Worker
 
 from tests.replay.files import compact
 from tests.replay.patching.versions import Before, Deprecated, Patched, insure, label, weigh
-from tests.shop import until
+from tests.support.shop import until
 
 ENDED = {"before": Before, "patched": Patched, "deprecated": Deprecated}
 

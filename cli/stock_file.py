@@ -1,0 +1,91 @@
+"""A file of goods received: JSON or CSV, read strictly, row by row."""
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from cli.base import BAD_INPUT, Fault
+from cli.catalog_file import Id
+from cli.input import parse_document, read_bytes, told
+from domain.base import Document
+from domain.order.stock import MAIN_CHANNEL
+
+MOST_ROWS = 10_000
+MOST_TOLD = 5
+
+
+class Row(Document):
+    """So many pieces more: in a channel, or in a warehouse if one is named."""
+
+    sku: Id
+    pieces: int = Field(ge=1, le=100_000_000)
+    channel: Id = MAIN_CHANNEL
+    warehouse: Id | None = None
+    reason: str = Field(default="", max_length=300)
+
+
+class _Rows(Document):
+    rows: list[dict[str, Any]] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+class StockFile(Document):
+    """`key` is the content's: the same file is imported once."""
+
+    key: str
+    rows: list[Row]
+
+
+def read_stock_file(file: str) -> StockFile:
+    """All rows or none: a Fault names the rows that are wrong."""
+    raw = read_bytes(file)
+    name = "stdin" if file == "-" else file
+    given = _csv(raw, name) if Path(file).suffix.lower() == ".csv" else parse_document(_Rows, raw, name).rows
+    rows, wrong = [], []
+    for number, fields in enumerate(given, start=1):
+        try:
+            rows.append(Row.model_validate(fields))
+        except ValidationError as error:
+            wrong.append(f"row {number}: {told(error, Row)}")
+    if wrong:
+        raise bad_rows(name, wrong, BAD_INPUT)
+    return StockFile(key=hashlib.sha256(raw).hexdigest(), rows=rows)
+
+
+def bad_rows(name: str, wrong: list[str], code: int) -> Fault:
+    more = f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
+    count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
+    return Fault(f"{name}: {count} wrong, nothing is imported: {'; '.join(wrong[:MOST_TOLD])}{more}", code)
+
+
+def _csv(raw: bytes, name: str) -> list[dict[str, Any]]:
+    """A heading, then a row a line; an empty field is left out."""
+    try:
+        table = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True))
+    except UnicodeDecodeError as error:
+        raise Fault(f"{name}: byte {error.start} is not UTF-8: save the file as UTF-8", BAD_INPUT) from None
+    except csv.Error as error:
+        raise Fault(f"{name}: not CSV: {error}", BAD_INPUT) from None
+    heading, *lines = [line for line in table if line] or [[]]
+    if not lines:
+        raise Fault(f"{name}: has no rows; the first line names the columns, like sku,pieces", BAD_INPUT)
+    if len(lines) > MOST_ROWS:
+        raise Fault(f"{name}: has {len(lines):,} rows, and may have {MOST_ROWS:,}", BAD_INPUT)
+    twice = sorted({column for column in heading if heading.count(column) > 1})
+    if twice:
+        raise Fault(f"{name}: the column {twice[0]} stands twice: keep one of them", BAD_INPUT)
+    wrong = [f"row {n}: has {len(line)} fields" for n, line in enumerate(lines, start=1) if len(line) != len(heading)]
+    if wrong:
+        raise bad_rows(name, [f"{one}, the heading {len(heading)}" for one in wrong], BAD_INPUT)
+    return [_typed(dict(zip(heading, line, strict=True))) for line in lines]
+
+
+def _typed(fields: dict[str, str]) -> dict[str, Any]:
+    """CSV knows text only. What is no whole number stays text, and is refused by name."""
+    given: dict[str, Any] = {name: text for name, text in fields.items() if text}
+    if (pieces := fields.get("pieces", "")).isascii() and pieces.removeprefix("-").isdigit():
+        given["pieces"] = int(pieces)
+    return given

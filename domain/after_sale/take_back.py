@@ -1,0 +1,212 @@
+"""Pieces of a split order that go back (退款): what is paid for them, what goes with them, what is taken off.
+
+A sub-order's pieces of a line are a range of the line's numbered units, and the next ones go back first. Nothing is
+priced again: the units are worth what was paid for them when the order was placed.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.after_sale.refunds import MoreThanIsLeft
+from domain.apportion import slice_worth
+from domain.order.order import OrderLine
+
+Place = tuple[int, int]
+"""A sub-order's index and a line's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The units `first` to `last` of a line, in one sub-order; the first `refunded` of them have gone back."""
+
+    idx: int
+    line: OrderLine
+    first: int
+    last: int
+    refunded: int
+    shipped: bool
+
+    @property
+    def place(self) -> Place:
+        return self.idx, self.line.line_no
+
+    @property
+    def left(self) -> int:
+        """How many pieces can still go back."""
+        return self.last - self.first + 1 - self.refunded
+
+    @property
+    def rest(self) -> "Units":
+        """All that has not gone back."""
+        return Units(self, self.first + self.refunded, self.last)
+
+    def next(self, pieces: int) -> "Units":
+        """The next pieces to go back. Raises MoreThanIsLeft."""
+        if not 1 <= pieces <= self.left:
+            raise MoreThanIsLeft(f"{pieces} pieces of line {self.line.line_no}, of which {self.left} are left")
+        return Units(self, self.first + self.refunded, self.first + self.refunded + pieces - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of a line in one sub-order: what was paid for them, and the discounts on them by who funded them."""
+
+    part: Part
+    first: int
+    last: int
+
+    @property
+    def pieces(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def pay_fen(self) -> int:
+        return self._worth(self.part.line.pay_fen)
+
+    @property
+    def merchant_fen(self) -> int:
+        return sum(self._worth(share.merchant_fen) for share in self.part.line.shares)
+
+    @property
+    def platform_fen(self) -> int:
+        return sum(self._worth(share.platform_fen) for share in self.part.line.shares)
+
+    def _worth(self, fen: int) -> int:
+        return slice_worth(fen, self.part.line.quantity, self.first, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class GiftDue:
+    """Pieces of a gift that are with the buyer, though all that it was given for has gone back."""
+
+    line: OrderLine
+    pieces: int
+
+    @property
+    def value_fen(self) -> int:
+        return self.line.unit_price_fen * self.pieces
+
+
+@dataclass(frozen=True, slots=True)
+class SubOrderBack:
+    """What goes back of one sub-order. `withheld_fen` is taken off, of the goods first. `emptied`: nothing is left
+    of it, and it has not shipped."""
+
+    idx: int
+    units: Sequence[Units]
+    shipping_fen: int
+    withheld_fen: int
+    emptied: bool
+
+    @property
+    def worth_fen(self) -> int:
+        """What was paid for the units."""
+        return sum(units.pay_fen for units in self.units)
+
+    @property
+    def goods_fen(self) -> int:
+        """What is paid back for the goods."""
+        return max(self.worth_fen - self.withheld_fen, 0)
+
+    @property
+    def amount_fen(self) -> int:
+        return self.worth_fen + self.shipping_fen - self.withheld_fen
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """One refund. `coupons`: with it, all that was bought has gone back, and the order's coupons go too."""
+
+    subs: Sequence[SubOrderBack]
+    gifts_to_return: Sequence[GiftDue]
+    gifts_kept: Sequence[GiftDue]
+    coupons: bool
+
+    @property
+    def amount_fen(self) -> int:
+        return sum(sub.amount_fen for sub in self.subs)
+
+    @property
+    def units(self) -> list[Units]:
+        return [units for sub in self.subs for units in sub.units]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An order as it stands: its parts, the shipping of its sub-orders, which gifts were reckoned as kept before, and
+    how much of their value no refund was large enough for yet."""
+
+    parts: Sequence[Part]
+    shipping_fen: Mapping[int, int]
+    gifts_kept: Collection[int] = ()
+    owed_fen: int = 0
+
+    def take_back(
+        self, wanted: Mapping[Place, int], gifts_back: Collection[int] = (), *, gifts_may_follow: bool
+    ) -> TakenBack:
+        """Take these pieces back, all or (MoreThanIsLeft) none, with the gifts given for nothing else.
+
+        A gift that has not shipped goes back with them, as do those of `gifts_back`. One that has can't, or did not
+        come: its value is taken off. With `gifts_may_follow` only that of gifts which can't come back ever."""
+        pieces = dict(wanted)
+        due = self._gifts_due(pieces)
+        for part in due:
+            if not part.shipped or part.line.line_no in gifts_back:
+                pieces[part.place] = part.left
+        units = self._units(pieces)
+        out = _by_line([part for part in due if part.place not in pieces])
+        kept = [gift for gift in out if not (gifts_may_follow and gift.line.gift and gift.line.gift.returnable)]
+        owed = self.owed_fen + sum(gift.value_fen for gift in kept)
+        return TakenBack(
+            subs=list(self._by_sub_order(units, owed)),
+            gifts_to_return=[gift for gift in out if gift not in kept],
+            gifts_kept=kept,
+            coupons=self._ends_it(pieces),
+        )
+
+    def _units(self, pieces: Mapping[Place, int]) -> list[Units]:
+        known = {part.place: part for part in self.parts}
+        for place in pieces:
+            if place not in known:
+                raise MoreThanIsLeft(f"line {place[1]} is not in this sub-order")
+        return [part.next(pieces[part.place]) for part in self.parts if part.place in pieces]
+
+    def _gifts_due(self, pieces: Mapping[Place, int]) -> list[Part]:
+        """The parts of gifts of which nothing that they were given for is left. As with shares, nothing is
+        re-tested: only then."""
+        live = {part.line.line_no for part in self.parts if part.left > pieces.get(part.place, 0)}
+        return [
+            part
+            for part in self.parts
+            if part.line.gift is not None
+            and part.left
+            and part.place not in pieces
+            and part.line.line_no not in self.gifts_kept
+            and not live & set(part.line.gift.given_for)
+        ]
+
+    def _by_sub_order(self, units: Sequence[Units], owed_fen: int) -> Iterator[SubOrderBack]:
+        for idx in sorted({one.part.idx for one in units}):
+            mine = [one for one in units if one.part.idx == idx]
+            gone = {one.part.place: one.pieces for one in mine}
+            parts = [part for part in self.parts if part.idx == idx]
+            emptied = not parts[0].shipped and all(part.left == gone.get(part.place, 0) for part in parts)
+            shipping = self.shipping_fen[idx] if emptied else 0
+            withheld = min(sum(one.pay_fen for one in mine) + shipping, owed_fen)
+            owed_fen -= withheld
+            yield SubOrderBack(idx, mine, shipping, withheld, emptied)
+
+    def _ends_it(self, pieces: Mapping[Place, int]) -> bool:
+        bought = [part for part in self.parts if part.line.gift is None]
+        return any(part.place in pieces for part in bought) and all(
+            part.left == pieces.get(part.place, 0) for part in bought
+        )
+
+
+def _by_line(parts: Sequence[Part]) -> list[GiftDue]:
+    """A gift may be with the buyer in two parcels."""
+    lines = {part.line.line_no: part.line for part in parts}
+    return [
+        GiftDue(line, sum(part.left for part in parts if part.line.line_no == line_no))
+        for line_no, line in lines.items()
+    ]

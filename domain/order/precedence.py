@@ -1,0 +1,67 @@
+"""Who wins when payment, cancel, risk and deadline come at once. The one place where this is written.
+
+1. A rejection by the risk check beats everything: the order closes, and what was paid goes back.
+2. A cancel beats a payment: an order that is cancelled and paid is closed and paid back.
+3. A payment beats the deadline: money that the provider took before it closed the payment counts.
+4. The deadline closes what nobody paid, once the provider has closed the payment.
+"""
+
+from enum import StrEnum
+
+from domain.order.payment import Capture
+from domain.order.status import CloseReason
+
+
+class Standing(StrEnum):
+    """How an order that awaits its payment stands."""
+
+    WAITING = "WAITING"
+    PAID = "PAID"
+    CLOSING = "CLOSING"
+
+
+def weigh(
+    *, rejected: bool, cancelled: CloseReason | None, paid: bool, overdue: bool
+) -> tuple[Standing, CloseReason | None]:
+    """The standing that wins, with the reason when it is CLOSING."""
+    if rejected:
+        return Standing.CLOSING, CloseReason.RISK_REJECTED
+    if cancelled is not None:
+        return Standing.CLOSING, cancelled
+    if paid:
+        return Standing.PAID, None
+    if overdue:
+        return Standing.CLOSING, CloseReason.UNPAID
+    return Standing.WAITING, None
+
+
+class CaptureOutcome(StrEnum):
+    """What becomes of money that arrived. All but the first two send it back, once."""
+
+    ACCEPTED = "ACCEPTED"
+    DUPLICATE = "DUPLICATE"  # this very capture was accepted before
+    PAID_TWICE = "PAID_TWICE"
+    WRONG_AMOUNT = "WRONG_AMOUNT"
+    WRONG_CURRENCY = "WRONG_CURRENCY"
+    TOO_LATE = "TOO_LATE"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    ALREADY_STRAY = "ALREADY_STRAY"  # it is on its way back already
+
+
+WANTED = frozenset({CaptureOutcome.ACCEPTED, CaptureOutcome.DUPLICATE})
+
+
+def judge(
+    capture: Capture, *, due_fen: int, currency: str, accepted: Capture | None, collecting: bool
+) -> CaptureOutcome:
+    """Whether an order wants this money. An order has one payment: one capture of exactly what is due."""
+    if accepted is not None:
+        same = accepted.capture_id == capture.capture_id
+        return CaptureOutcome.DUPLICATE if same else CaptureOutcome.PAID_TWICE
+    if not collecting:
+        return CaptureOutcome.TOO_LATE
+    if capture.currency != currency:
+        return CaptureOutcome.WRONG_CURRENCY
+    if capture.amount_fen != due_fen:
+        return CaptureOutcome.WRONG_AMOUNT
+    return CaptureOutcome.ACCEPTED

@@ -1,0 +1,200 @@
+"""What a cart would cost, how it would be split, and what refunds would pay back: the answer to a quote
+document.
+
+The same pricing and splitting serve real orders; nothing here decides anything of its own.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pydantic import Field
+
+from domain.after_sale.refunds import KeptGift, OrderRefund, OrderRefunds
+from domain.base import Message
+from domain.order.cart import PricingMode
+from domain.order.product import DeliveryMode
+from domain.pricing.competition import Reason
+from domain.pricing.priced import Priced, Win
+from domain.pricing.pricing import Circumstances, Wanted, price
+from domain.pricing.promotion import Funder
+from domain.quote.document import QuoteDocument
+from domain.splitting.parcels import TooManyParcels
+from domain.splitting.split_model import MAX_SUB_ORDERS, OrderedLine, SubOrder
+from domain.splitting.splitting import split
+from domain.strict_json import BadInput, read_document
+
+
+class DiscountShare(Message):
+    promotion_id: str
+    amount_fen: int
+
+
+class AnswerLine(Message):
+    line_no: int
+    sku: str
+    quantity: int
+    goods_fen: int
+    pay_fen: int
+    discounts: list[DiscountShare]
+
+
+class NotApplied(Message):
+    promotion_id: str
+    reason: Reason
+
+
+class AnswerGift(Message):
+    promotion_id: str
+    sku: str
+    quantity: int
+    line_no: int
+
+
+class AnswerSubOrderLine(Message):
+    line_no: int
+    quantity: int
+    pay_fen: int
+
+
+class AnswerSubOrder(Message):
+    merchant: str
+    delivery_mode: DeliveryMode
+    ships_from: date | None
+    handling: str
+    warehouse: str | None
+    lines: list[AnswerSubOrderLine]
+    pay_fen: int
+    shipping_fen: int
+    weight_g: int
+    volume_cm3: int
+    flags: list[str]
+
+
+class GiftKept(Message):
+    """A gift that can't come back, and what it takes off the refunds."""
+
+    promotion_id: str
+    sku: str
+    value_fen: int
+
+
+class AnswerRefund(Message):
+    """`gifts_kept` stands in the JSON only when there are any."""
+
+    amount_fen: int
+    left_fen: int
+    gifts_kept: list[GiftKept] = Field(default_factory=list, exclude_if=lambda kept: not kept)
+
+
+class QuoteAnswer(Message):
+    """The answer, in the form other programs read. `wins` explains it to people and is no part of the
+    JSON."""
+
+    mode: PricingMode
+    goods_fen: int
+    discount_fen: int
+    shipping_fen: int
+    amount_due_fen: int
+    lines: list[AnswerLine]
+    funding_fen: dict[Funder, int]
+    not_applied: list[NotApplied]
+    gifts: list[AnswerGift]
+    sub_orders: list[AnswerSubOrder]
+    refunds: list[AnswerRefund]
+    wins: list[Win] = Field(default_factory=list, exclude=True)
+
+
+def read_quote_document(text: str | bytes) -> QuoteDocument:
+    """The document in a JSON text; `BadInput` when it is not one."""
+    return read_document(QuoteDocument, text)
+
+
+def quote(document: QuoteDocument) -> QuoteAnswer:
+    """Price, split and refund. `BadInput` when the order would have too many sub-orders."""
+    priced = price_document(document)
+    return QuoteAnswer(
+        mode=document.mode,
+        goods_fen=priced.goods_fen,
+        discount_fen=priced.goods_fen - priced.pay_fen,
+        shipping_fen=document.shipping_fen,
+        amount_due_fen=priced.pay_fen + document.shipping_fen,
+        lines=_lines(priced),
+        funding_fen=priced.funding(),
+        not_applied=[NotApplied(promotion_id=id_, reason=reason) for id_, reason in priced.not_applied],
+        gifts=[
+            AnswerGift(promotion_id=g.promotion_id, sku=g.product.sku, quantity=g.quantity, line_no=g.line_no)
+            for g in priced.gifts
+        ],
+        sub_orders=[_sub_order(sub_order) for sub_order in split_document(document, priced)],
+        refunds=_refunds(document, priced),
+        wins=list(priced.wins),
+    )
+
+
+def price_document(document: QuoteDocument) -> Priced:
+    """The priced cart of a document."""
+    products = document.products
+    cart = [Wanted(line.line_no, line.quantity, products[line.sku]) for line in document.lines]
+    tier = None if document.buyer is None else document.buyer.tier
+    now = Circumstances(document.mode, document.at, tier, frozenset(document.coupons))
+    return price(cart, document.promotions, now, products)
+
+
+def split_document(document: QuoteDocument, priced: Priced) -> list[SubOrder]:
+    """The sub-orders of a document's priced cart."""
+    preferred = {line.line_no: line.preferred_warehouse for line in document.lines}
+    bought = [OrderedLine(p.line_no, p.quantity, p.pay_fen, p.product, preferred[p.line_no]) for p in priced.lines]
+    gifts = [OrderedLine(gift.line_no, gift.quantity, 0, gift.product) for gift in priced.gifts]
+    try:
+        return split(bought + gifts, document.places, document.shipping_fen)
+    except TooManyParcels:
+        problem = f"would be cut into more than {MAX_SUB_ORDERS} sub-orders; order fewer pieces at once"
+        raise BadInput("lines", problem) from None
+
+
+def _lines(priced: Priced) -> list[AnswerLine]:
+    return [
+        AnswerLine(
+            line_no=line.line_no,
+            sku=line.product.sku,
+            quantity=line.quantity,
+            goods_fen=line.goods_fen,
+            pay_fen=line.pay_fen,
+            discounts=[DiscountShare(promotion_id=s.promotion_id, amount_fen=s.amount_fen) for s in line.shares],
+        )
+        for line in priced.lines
+    ]
+
+
+def _sub_order(sub_order: SubOrder) -> AnswerSubOrder:
+    keys = sub_order.keys
+    return AnswerSubOrder(
+        merchant=keys["merchant"],
+        delivery_mode=keys["delivery_mode"],
+        ships_from=keys["ships_from"],
+        handling=keys["handling"],
+        warehouse=keys["warehouse"],
+        lines=[
+            AnswerSubOrderLine(line_no=line.line.line_no, quantity=line.quantity, pay_fen=line.pay_fen)
+            for line in sub_order.lines
+        ],
+        pay_fen=sub_order.pay_fen,
+        shipping_fen=sub_order.shipping_fen,
+        weight_g=sum(line.line.product.weight_g * line.quantity for line in sub_order.lines),
+        volume_cm3=sum(line.line.product.volume_cm3 * line.quantity for line in sub_order.lines),
+        flags=list(sub_order.flags),
+    )
+
+
+def _refunds(document: QuoteDocument, priced: Priced) -> list[AnswerRefund]:
+    refunds = OrderRefunds(priced.lines, priced.gifts, document.shipping_fen)
+    asked = [[(part.line_no, part.quantity) for part in refund] for refund in document.refunds]
+    return [_refund(refunds.refund(wanted)) for wanted in asked]
+
+
+def _refund(refund: OrderRefund) -> AnswerRefund:
+    return AnswerRefund(amount_fen=refund.amount_fen, left_fen=refund.left_fen, gifts_kept=_kept(refund.gifts_kept))
+
+
+def _kept(gifts: Sequence[KeptGift]) -> list[GiftKept]:
+    return [GiftKept(promotion_id=k.gift.promotion_id, sku=k.gift.product.sku, value_fen=k.value_fen) for k in gifts]

@@ -1,0 +1,131 @@
+"""The audit's judgement: what is held without a run that cares for it, and what is to be done about it. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import Field
+
+from domain.base import Message, Utc
+from domain.order.status import ENDED, Status
+
+# An order whose run was started again so often, and still has none, has a trouble that another start does not mend.
+RESTARTS = 3
+
+NO_RUN = "NOT_FOUND"  # deleted, by hand or after its retention, or never started
+TOLD_ITS_END = "COMPLETED"
+
+
+class HeldOrder(Message):
+    """An order that has not ended, or under whose number something is held.
+
+    `status` None: no order was recorded; `refused`: its placement was. `due`: when its run should have taken the next
+    step. `stock`: sellable pieces are reserved or promised; `goods`: ended sub-orders for which pieces are set aside
+    in a warehouse; `refunds`: decided and not done. `parts`: sub-orders that have not ended."""
+
+    order_no: str
+    status: Status | None = None
+    refused: bool = False
+    split: bool = False
+    due: Utc | None = None
+    stock: bool = False
+    coupons: int = 0
+    goods: list[str] = Field(default_factory=list)
+    refunds: int = 0
+    parts: list[str] = Field(default_factory=list)
+    restarts: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def holds(self) -> str:
+        """What it still holds, in words; empty when nothing."""
+        held = [
+            *(["sellable stock"] if self.stock else []),
+            *([f"{self.coupons} coupons"] if self.coupons else []),
+            *([f"goods in a warehouse for {', '.join(self.goods)}"] if self.goods else []),
+            *([f"{self.refunds} refunds that are not done"] if self.refunds else []),
+        ]
+        return ", ".join(held)
+
+
+class Remedy(StrEnum):
+    NONE = "NONE"
+    START_AGAIN = "START_AGAIN"  # the order's run: it looks itself up and goes on
+    GIVE_BACK = "GIVE_BACK"  # there is no order: end what its number holds, under its own keys
+    NUDGE = "NUDGE"  # the order's run is there: it starts the runs of its sub-orders again
+    PERSON = "PERSON"
+
+
+class Verdict(NamedTuple):
+    remedy: Remedy
+    why: str = ""
+
+
+def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> Verdict:
+    """`closed`: how the latest run of each order or sub-order ended, for those that have no open one. `far`: how long
+    past its deadline an open run needs a person."""
+    how = closed.get(held.order_no)
+    if how is None:
+        return _beside_its_run(held, closed, now, far)
+    if held.status is None:
+        return _unrecorded(held, how)
+    cut_short = how != TOLD_ITS_END
+    if held.ended and (not cut_short or (how == NO_RUN and held.restarts)):
+        return Verdict(Remedy.PERSON, f"it has ended ({held.status}), and still holds {held.holds}")
+    if held.restarts >= RESTARTS:
+        return Verdict(Remedy.PERSON, f"its run ended before its time, again, after {held.restarts} new starts: {how}")
+    return Verdict(Remedy.START_AGAIN, how)
+
+
+def _beside_its_run(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> Verdict:
+    """Its run is open, and nothing that it may still see to is touched."""
+    if held.due is not None and now - held.due > far:
+        return Verdict(Remedy.PERSON, f"its run is open, and should have gone on by {held.due:%Y-%m-%d %H:%M} UTC")
+    if held.split and held.stock:
+        return Verdict(Remedy.PERSON, "it has been split, and its sellable stock is only reserved")
+    if held.split and held.coupons:
+        return Verdict(Remedy.PERSON, f"it has been split, and {held.coupons} of its coupons are not redeemed")
+    left = [number for number in held.goods if closed.get(number) == TOLD_ITS_END]
+    if left and not held.ended:
+        return Verdict(Remedy.PERSON, f"goods in a warehouse are set aside for {', '.join(left)}, which has ended")
+    lost = [number for number in held.parts if number in closed]
+    if lost:
+        return Verdict(Remedy.NUDGE, f"no open run of {', '.join(lost)}")
+    return Verdict(Remedy.NONE)
+
+
+def _unrecorded(held: HeldOrder, how: str) -> Verdict:
+    if held.refused or how in (NO_RUN, TOLD_ITS_END) or held.restarts >= RESTARTS:
+        return Verdict(Remedy.GIVE_BACK, how)
+    return Verdict(Remedy.START_AGAIN, how)
+
+
+class Finding(Message):
+    """What needs a person. `order_no` 0: no order's, but the `subject`'s alone."""
+
+    order_no: str = "0"
+    subject: str = ""
+    text: str
+
+
+class AuditReport(Message):
+    """What an audit saw and did. Counts are of orders; `done` names the first of those that it did something about.
+
+    `more`: how many findings the list has no room for."""
+
+    looked_at: int = 0
+    started_again: int = 0
+    given_back: int = 0
+    nudged: int = 0
+    done: list[str] = Field(default_factory=list)
+    found: list[Finding] = Field(default_factory=list)
+    more: int = 0
+
+    @property
+    def well(self) -> bool:
+        """Nothing needs a person."""
+        return not self.found and not self.more

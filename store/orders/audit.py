@@ -1,0 +1,155 @@
+"""The audit's view of the books in PostgreSQL: what is held, what does not add up, and its marks."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Text, cast, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
+from activities.orders import RecordAttention
+from domain.order.cart import Address, Cart, CartLine, StartOrder, Terms
+from domain.order.status import ENDED, Actor, Status
+from domain.records.audit import Finding, HeldOrder
+from store.database.engine import looking
+from store.database.notes import note
+from store.orders import audit_sql as sql
+from store.orders.order_book import PostgresOrderBook
+from store.rows.lines import read_lines
+from store.rows.sub_orders import of_others
+from store.tables import attentions, orders
+
+TOPIC = "audit"
+RESTART = "START_AGAIN"
+
+
+class PostgresAudit:
+    """Implements `activities.audit.AuditLedger`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._looking = looking(engine)
+        self._book = PostgresOrderBook(engine)
+
+    async def find_held(self, request: FindHeld) -> HeldPage:
+        after = int(request.after)
+        async with self._looking.connect() as db:
+            numbers = list(await db.scalars(text(sql.HELD), {"after": after, "most": request.most}))
+            stands = await _stands(db, numbers)
+        old = [row for row in stands if row.since is None or row.since < request.older_than]
+        last = str(numbers[-1]) if len(numbers) == request.most else None
+        return HeldPage(orders=[held for row in old if _counts(held := _held(row))], after=last)
+
+    async def held(self, order_no: str) -> HeldOrder | None:
+        async with self._looking.connect() as db:
+            (row,) = await _stands(db, [int(order_no)])
+        held = _held(row)
+        return held if _counts(held) else None
+
+    async def start_input(self, order_no: str) -> StartOrder | None:
+        number = int(order_no)
+        wanted = select(orders, cast(orders.c.terms, Text).label("terms_json")).where(orders.c.order_no == number)
+        async with self._looking.connect() as db:
+            order = (await db.execute(wanted)).one_or_none()
+            if order is None:
+                return None
+            lines = [line for line in await read_lines(db, number) if line.gift is None]
+        # The device's id as risk keeps it, and the total as it was priced: a run that goes on needs neither.
+        cart = Cart(
+            buyer_id=order.buyer_id,
+            lines=[CartLine(line_no=line.line_no, sku=line.sku, quantity=line.quantity) for line in lines],
+            expected_amount_fen=order.amount_due_fen,
+            address=Address.model_validate(order.address),
+            coupons=order.coupons,
+            device_id=order.device_id,
+            ip=order.ip,
+        )
+        terms = Terms.model_validate_json(order.terms_json)
+        return StartOrder(order_no=order_no, caller=order.caller, cart=cart, terms=terms)
+
+    async def note_restart(self, order_no: str, why: str, at: datetime) -> None:
+        async with self._engine.begin() as db:
+            await db.execute(select(orders.c.order_no).where(orders.c.order_no == int(order_no)).with_for_update())
+            await note(db, int(order_no), at, Actor.PLATFORM, RESTART, detail=f"its run had ended: {why}")
+
+    async def compare_books(self, request: CompareBooks) -> BooksCompared:
+        found: list[Finding] = []
+        async with self._looking.connect() as db:
+            for ledger, counters in (("sellable", sql.SELLABLE), ("physical", sql.PHYSICAL)):
+                differing = text(sql.DIFFERS.format(counters=counters))
+                rows = (await db.execute(differing, {"most": request.most + 1})).all()
+                found += [_does_not_add_up(ledger, row) for row in rows]
+        return BooksCompared(found=found[: request.most], more=max(0, len(found) - request.most))
+
+    async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
+        async with self._looking.connect() as db:
+            marked = await db.execute(
+                select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == TOPIC)
+            )
+            before = {(str(row.order_no), row.subject) for row in marked}
+        found = {(one.order_no, one.subject): one.text for one in request.found}
+        raised = [await self._mark(place, said, request.at) for place, said in found.items()]
+        well = before - set(found) if request.healing else set()
+        healed = [await self._mark(place, None, request.at) for place in sorted(well)]
+        return FindingsMarked(raised=sum(raised), healed=sum(healed))
+
+    async def marks_of_ended(self) -> list[Mark]:
+        ended = select(attentions.c.order_no, attentions.c.subject, attentions.c.topic).join(
+            orders, orders.c.order_no == attentions.c.order_no
+        )
+        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != TOPIC, ~of_others())
+        async with self._looking.connect() as db:
+            return [Mark(str(row.order_no), row.subject, row.topic) for row in await db.execute(of_runs)]
+
+    async def heal(self, mark: Mark, at: datetime) -> bool:
+        well = RecordAttention(order_no=mark.order_no, subject=mark.subject, topic=mark.topic, text=None, at=at)
+        return (await self._book.record_attention(well)).changed
+
+    async def _mark(self, place: tuple[str, str], said: str | None, at: datetime) -> bool:
+        order_no, subject = place
+        mark = RecordAttention(order_no=order_no, subject=subject, topic=TOPIC, text=said, at=at)
+        return (await self._book.record_attention(mark)).changed
+
+
+async def _stands(db: AsyncConnection, numbers: Sequence[int]) -> Sequence[Row[Any]]:
+    if not numbers:
+        return []
+    return (await db.execute(text(sql.STANDS), {"numbers": list(numbers), "restart": RESTART})).all()
+
+
+def _held(row: Row[Any]) -> HeldOrder:
+    return HeldOrder(
+        order_no=str(row.order_no),
+        status=Status(row.status) if row.status else None,
+        refused=bool(row.refused),
+        split=row.split,
+        due=row.due.astimezone(UTC) if row.due else None,
+        stock=bool(row.stock),
+        coupons=row.coupons,
+        goods=row.goods,
+        refunds=row.refunds,
+        parts=row.parts,
+        restarts=row.restarts,
+    )
+
+
+def _counts(held: HeldOrder) -> bool:
+    """Whether it is anything to look at."""
+    return bool(held.holds) or (held.status is not None and not held.ended)
+
+
+def _does_not_add_up(ledger: str, row: Row[Any]) -> Finding:
+    told = {
+        "counters": (row.available, row.reserved, row.gone),
+        "entries": (row.entered_available, row.entered_reserved, row.entered_gone),
+    }
+    said = "; ".join(f"{name}: {_three(values)}" for name, values in told.items())
+    held = f"reservations: {row.held_reserved} reserved, {row.held_gone} gone"
+    where = f"{row.sku}, {row.place}"
+    return Finding(subject=f"stock/{ledger}/{row.sku}/{row.place}", text=f"{where}: {said}; {held}; total {row.total}")
+
+
+def _three(values: Iterable[int]) -> str:
+    available, reserved, gone = values
+    return f"{available} available, {reserved} reserved, {gone} gone"

@@ -1,0 +1,65 @@
+"""The gate before the ledger: what is plainly sold out is refused without starting anything."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from activities.stock import Shortage, StockLine, shortages
+from domain.order.stock import MAIN_CHANNEL, StockPolicy
+from store.database.batcher import Batcher
+from store.database.raw import autocommit
+
+Asked = tuple[Sequence[str], str]
+
+# What a merchant lets be taken by the payment only is not refused before it: its placement takes nothing.
+_AVAILABLE = """
+SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
+JOIN stock USING (sku, channel) LEFT JOIN products USING (sku) LEFT JOIN merchants m USING (merchant)
+WHERE m.stock_policy IS DISTINCT FROM 'DEDUCT_ON_PAYMENT'
+"""
+
+_KNOWN = "SELECT order_no FROM unnest($1::bigint[]) AS asked(order_no) JOIN stock_operations USING (order_no)"
+
+
+class PostgresStockGate:
+    """Only ever refuses; the ledger decides. It remembers nothing, so a release opens it at once. Calls that come
+    together share a read, which is never older than the call."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._ask = Batcher[Asked, dict[str, int]]("look what is sold out", self._look)
+        self._know = Batcher[str, bool]("look whose stock it is", self._look_for)
+
+    async def sold_out(self, lines: Sequence[StockLine], channel: str = MAIN_CHANNEL) -> list[Shortage]:
+        """The lines for which there is too little now. A SKU that was never received is the ledger's to refuse."""
+        asked = _asked(lines)
+        return shortages(asked, await self.available(asked, channel))
+
+    async def available(self, lines: Sequence[StockLine], channel: str = MAIN_CHANNEL) -> dict[str, int]:
+        """What is left of each SKU that a placement takes; one that was never received, or that only its payment
+        takes, is left out."""
+        skus = sorted({line.sku for line in _asked(lines)})
+        return await self._ask((skus, channel)) if skus else {}
+
+    async def knows(self, order_no: str) -> bool:
+        """Whether the ledger has answered this order: it may hold itself what is sold out for others."""
+        return await self._know(order_no)
+
+    async def _look_for(self, order_nos: Sequence[str]) -> list[bool]:
+        async with autocommit(self._engine) as db:
+            rows = await db.fetch(_KNOWN, [int(order_no) for order_no in order_nos])
+        known = {str(row["order_no"]) for row in rows}
+        return [order_no in known for order_no in order_nos]
+
+    async def _look(self, calls: Sequence[Asked]) -> list[dict[str, int]]:
+        counters = sorted({(sku, channel) for skus, channel in calls for sku in skus})
+        async with autocommit(self._engine) as db:
+            rows = await db.fetch(_AVAILABLE, [sku for sku, _ in counters], [channel for _, channel in counters])
+        there = {(row["sku"], row["channel"]): row["available"] for row in rows}
+        return [
+            {sku: left for sku in skus if (left := there.get((sku, channel))) is not None} for skus, channel in calls
+        ]
+
+
+def _asked(lines: Sequence[StockLine]) -> list[StockLine]:
+    return [line for line in lines if line.policy is StockPolicy.RESERVE_ON_PLACEMENT]
