@@ -8,13 +8,13 @@ from temporalio import activity
 
 from domain.base import Message, Utc
 from domain.order.cart import Cart, Terms
-from domain.order.order import PricedOrder, Refusal
+from domain.order.lines import PricedOrder, Refusal
 from domain.order.product import OnSale
-from domain.pricing.checkout import Limits, price_order
 from domain.pricing.market import Market, Offers
+from domain.pricing.order_price import Limits, price_order
 from domain.pricing.promotion import Gift
 from domain.splitting.freight import FreightTemplate
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 
 
 class Catalog(Protocol):
@@ -57,7 +57,7 @@ class PriceCart(Message):
     at: Utc
 
 
-class Priced(Message):
+class PricingAnswer(Message):
     """The price, or why there is none."""
 
     order: PricedOrder | None = None
@@ -72,13 +72,13 @@ class PricingActivities:
         self._limits = limits
 
     @activity.defn
-    async def price_cart(self, request: PriceCart) -> Priced:
+    async def price_cart(self, request: PriceCart) -> PricingAnswer:
         """Reads only: needs no key. Asked again it may answer another price, but its answer is in the history."""
         market = await self._market(request)
         priced = price_order(request.order_no, request.cart, market, request.terms, self._limits, request.at)
         if isinstance(priced, Refusal):
-            return Priced(refusal=priced)
-        return Priced(order=priced)
+            return PricingAnswer(refusal=priced)
+        return PricingAnswer(order=priced)
 
     async def _market(self, request: PriceCart) -> Market:
         cart = request.cart

@@ -14,7 +14,7 @@ LOCAL: dict[str, Any] = {
 }
 
 # Other people's services: short enough that a dead worker's call is soon made by another.
-OUTSIDE: dict[str, Any] = {
+REGULAR: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=300), backoff_coefficient=2, maximum_attempts=3

@@ -5,11 +5,11 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.stock import PutBackPieces, StockLine
+from activities.stock import ReshelvePieces, StockLine
 from domain.base import Message, Utc
 from domain.order.acts import SubOrderEnded
 from domain.order.cart import Cart, Terms
-from domain.order.order import OrderLine, Placement, PricedOrder, SubOrderPlan
+from domain.order.lines import OrderLine, Placement, PricedOrder, SubOrderPlan
 from domain.order.payment import Capture
 from domain.order.pieces import Pieces
 from domain.order.precedence import CaptureOutcome
@@ -105,7 +105,7 @@ class CloseSubOrders(Message):
     at: Utc
 
 
-class PayBack(Message):
+class Owed(Message):
     """What a closing or refund owes: the refund to make, the pieces to bring back under `key`, the sub-orders whose
     goods go back on the shelf, the others of which some do, and (`coupons`) the order's coupons, since nothing that was
     bought is left of it."""
@@ -114,7 +114,7 @@ class PayBack(Message):
     refund_no: str | None = None
     restock: list[StockLine] = []  # noqa: RUF012  pydantic copies it
     put_back: list[str] = []  # noqa: RUF012
-    put_back_pieces: list[PutBackPieces] = []  # noqa: RUF012
+    put_back_pieces: list[ReshelvePieces] = []  # noqa: RUF012
     coupons: bool = False
 
 
@@ -139,7 +139,7 @@ class PiecesClosed(Message):
     left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
     closed: list[str] = []  # noqa: RUF012
     amount_fen: int = 0
-    pay_back: PayBack = PayBack()
+    pay_back: Owed = Owed()
 
 
 class OrderClosing(Message):
@@ -150,7 +150,7 @@ class OrderClosing(Message):
     split: bool = False
     stands: bool = False
     paid: bool = False
-    owed: list[PayBack] = []  # noqa: RUF012  pydantic copies it
+    owed: list[Owed] = []  # noqa: RUF012  pydantic copies it
 
 
 class CloseLines(Message):
@@ -166,7 +166,7 @@ class Closed(Message):
     refused: Refused | None = None
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
     reason: CloseReason | None = None  # of the closing that stands, which may be another party's
-    pay_back: PayBack = PayBack()
+    pay_back: Owed = Owed()
 
 
 class OrderOf(Message):
@@ -182,7 +182,7 @@ class OrderFacts(Message):
     close_reason: CloseReason | None = None
     split: bool = False
     ended: list[SubOrderEnded] = []  # noqa: RUF012  sub-orders that are received or closed
-    owed: list[PayBack] = []  # noqa: RUF012  what closings have decided to give back, those of ended sub-orders too
+    owed: list[Owed] = []  # noqa: RUF012  what closings have decided to give back, those of ended sub-orders too
 
 
 class SubOrderOf(Message):
@@ -199,7 +199,7 @@ class SubOrderFacts(Message):
     close_reason: CloseReason | None = None
     left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
     revision: int = 0
-    owed: list[PayBack] = []  # noqa: RUF012  what its own cancels have decided to give back
+    owed: list[Owed] = []  # noqa: RUF012  what its own cancels have decided to give back
 
 
 class RecordRescheduled(Message):
@@ -278,7 +278,7 @@ class OrderBook(Protocol):
     async def file_captures(self, request: FileCaptures) -> Noted: ...
     async def lines_to_split(self, order_no: str) -> LinesToSplit: ...
     async def record_split(self, request: RecordSplit) -> SplitDone: ...
-    async def close_lines(self, request: CloseLines) -> PayBack: ...
+    async def close_lines(self, request: CloseLines) -> Owed: ...
     async def close_order(self, request: CloseOrder) -> OrderClosing: ...
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer: ...
@@ -317,7 +317,7 @@ class OrderActivities:
         return await self._book.file_captures(request)
 
     @activity.defn
-    async def close_lines(self, request: CloseLines) -> PayBack:
+    async def close_lines(self, request: CloseLines) -> Owed:
         return await self._book.close_lines(request)
 
     @activity.defn

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.orders import PayBack
+from activities.orders import Owed
 from domain.base import Message, Utc
 from domain.order.pieces import Pieces
 from domain.order.status import Refused
@@ -76,14 +76,14 @@ class DecideRefund(Message):
 
 
 class RefundDecided(Message):
-    """The refund that is decided and what else goes back (see `workflows.pay_back.bring_back`), or why none is.
+    """The refund that is decided and what else goes back (see `workflows.give_back.give_back`), or why none is.
 
     `closed` are sub-orders that have nothing left by it: their runs want to be told."""
 
     refused: Refused | None = None
     amount_fen: int = 0
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
-    pay_back: PayBack = PayBack()
+    pay_back: Owed = Owed()
 
 
 class RefundLedger(Protocol):

@@ -6,10 +6,10 @@ from temporalio import activity
 
 from activities.orders import LinesToSplit, OrderBook, RecordSplit, SplitDone, SplitOrder
 from activities.stock import Allocation, PhysicalLedger
-from domain.order.order import SubOrderPlan
+from domain.order.lines import SubOrderPlan
 from domain.order.product import DeliveryMode
+from domain.splitting.model import BACKORDER, Warehouse
 from domain.splitting.plan import check_units, cut, plan, replan
-from domain.splitting.split_model import BACKORDER, Warehouse
 
 
 class SplitActivities:

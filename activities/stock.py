@@ -8,7 +8,7 @@ from temporalio import activity
 
 from domain.base import Message, Utc
 from domain.order.stock import MAIN_CHANNEL, StockPolicy
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -127,7 +127,7 @@ class GoodsOf(Message):
     sub_order_no: str
 
 
-class PutBackPieces(Message):
+class ReshelvePieces(Message):
     """Some pieces of what is, or would be, reserved for a sub-order. `reason_key` is the refund they belong to."""
 
     sub_order_no: str
@@ -182,18 +182,18 @@ class PhysicalLedger(Protocol):
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
         """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
-        once they are taken; until then ask again. After its `put_back` it takes nothing, for ever."""
+        once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
         ...
 
     async def ship_goods(self, request: GoodsOf) -> Moved:
         """What is reserved for the sub-order has left the warehouse. Key: the sub-order."""
         ...
 
-    async def put_back(self, request: GoodsOf) -> Moved:
+    async def reshelve(self, request: GoodsOf) -> Moved:
         """What is reserved for the sub-order, and not shipped, lies there for others. Key: the sub-order."""
         ...
 
-    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
+    async def reshelve_pieces(self, request: ReshelvePieces) -> Moved:
         """These pieces are not wanted any more: they lie there for others, or are never taken. Key: the sub-order
         and the refund. What has shipped is left as it is."""
         ...
@@ -236,10 +236,10 @@ class GoodsActivities:
     async def ship_goods(self, request: GoodsOf) -> Moved:
         return await self._physical.ship_goods(request)
 
-    @activity.defn
-    async def put_back_goods(self, request: GoodsOf) -> Moved:
-        return await self._physical.put_back(request)
+    @activity.defn(name="put_back_goods")
+    async def reshelve_goods(self, request: GoodsOf) -> Moved:
+        return await self._physical.reshelve(request)
 
-    @activity.defn
-    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
-        return await self._physical.put_back_pieces(request)
+    @activity.defn(name="put_back_pieces")
+    async def reshelve_pieces(self, request: ReshelvePieces) -> Moved:
+        return await self._physical.reshelve_pieces(request)

@@ -29,7 +29,7 @@ from domain.order.order_number import OrderNo, sub_order_no
 from domain.order.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
 from domain.risk import Decision
 from store.orders.order_book import PostgresOrderBook
-from workflows import search
+from workflows import run_names
 
 WAIT = timedelta(seconds=8)
 LOOKS, BETWEEN_LOOKS_S = 10, 0.2
@@ -91,7 +91,7 @@ class Acts:
         self, number: OrderNo, update: str, arg: object, action: Action, actor: Actor, key: str | None
     ) -> Answer:
         name = _name(number)
-        run = search.order_id(name) if number.sub is None else search.sub_order_id(name)
+        run = run_names.order_id(name) if number.sub is None else run_names.sub_order_id(name)
         update_id = key or str(uuid.uuid4())
         for _ in range(LOOKS):
             with contextlib.suppress(_Torn):

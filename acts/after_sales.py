@@ -35,7 +35,7 @@ from domain.after_sale.case import (
 from domain.order.order_number import parse
 from domain.order.status import Actor
 from store.after_sale.cases import PostgresAfterSales
-from workflows import search
+from workflows import run_names
 from workflows.after_sale import AfterSale
 
 WAIT = timedelta(seconds=8)
@@ -99,7 +99,7 @@ class AfterSales:
         """Start a case's run, unless it is there."""
         with contextlib.suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
-                AfterSale.run, start, id=search.after_sale_id(start.case_no), **self._options(start)
+                AfterSale.run, start, id=run_names.after_sale_id(start.case_no), **self._options(start)
             )
 
     async def _try(self, start: StartAfterSale, update: str, told: object, update_id: str) -> CaseAnswer | None:
@@ -129,7 +129,7 @@ class AfterSales:
             raise Unavailable(f"Temporal does not answer: {error.status.name}") from error
 
     def _operation(self, start: StartAfterSale) -> WithStartWorkflowOperation[AfterSale, object]:
-        run = search.after_sale_id(start.case_no)
+        run = run_names.after_sale_id(start.case_no)
         return WithStartWorkflowOperation(AfterSale.run, start, id=run, **self._options(start))
 
     def _options(self, start: StartAfterSale) -> dict[str, Any]:
@@ -142,8 +142,8 @@ class AfterSales:
             "static_summary": f"{start.ask.kind} of sub-order {start.sub_order_no}",
             "search_attributes": TypedSearchAttributes(
                 [
-                    SearchAttributePair(search.ORDER_NO, parse(start.sub_order_no).order_no),
-                    SearchAttributePair(search.ORDER_STATUS, CaseStatus.REQUESTED.value),
+                    SearchAttributePair(run_names.ORDER_NO, parse(start.sub_order_no).order_no),
+                    SearchAttributePair(run_names.ORDER_STATUS, CaseStatus.REQUESTED.value),
                 ]
             ),
         }

@@ -19,12 +19,12 @@ from acts.order_runs import start_options
 from acts.turnstile import Crowded, Turnstile
 from domain.base import Message
 from domain.order.cart import Cart, StartOrder, Terms
-from domain.order.order import Placement, Refusal
-from domain.pricing.checkout import Limits, within_limits
+from domain.order.lines import Placement, Refusal
+from domain.pricing.order_price import Limits, within_limits
 from store.database.batcher import Overloaded
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.stock.sold_out import PostgresStockGate
-from workflows import search
+from workflows import run_names
 from workflows.order import Order
 from workflows.refusals import out_of_stock
 
@@ -117,7 +117,7 @@ class Checkout:
     async def _is_started(self, order_no: str) -> bool:
         """Whether the order has a run: then that one answers, however crowded it is."""
         try:
-            await self._client.get_workflow_handle(search.order_id(order_no)).describe()
+            await self._client.get_workflow_handle(run_names.order_id(order_no)).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False

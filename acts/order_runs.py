@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.order.cart import StartOrder
 from domain.order.status import Status
 from domain.records.audit import NO_RUN
-from workflows import search
+from workflows import run_names
 from workflows.order import Order
 
 AT_ONCE = 10  # calls to Temporal
@@ -29,15 +29,15 @@ def start_options(start: StartOrder, task_queue: str, task_timeout_s: int) -> di
     """With what every run of an order is started."""
     buyer_id = start.cart.buyer_id
     return {
-        "id": search.order_id(start.order_no),
+        "id": run_names.order_id(start.order_no),
         "task_queue": task_queue,
         "task_timeout": timedelta(seconds=task_timeout_s),
         "static_summary": f"order {start.order_no} of buyer {buyer_id}",
         "search_attributes": TypedSearchAttributes(
             [
-                SearchAttributePair(search.ORDER_NO, start.order_no),
-                SearchAttributePair(search.BUYER_ID, str(buyer_id)),
-                SearchAttributePair(search.ORDER_STATUS, Status.PENDING_PAYMENT.value),
+                SearchAttributePair(run_names.ORDER_NO, start.order_no),
+                SearchAttributePair(run_names.BUYER_ID, str(buyer_id)),
+                SearchAttributePair(run_names.ORDER_STATUS, Status.PENDING_PAYMENT.value),
             ]
         ),
     }
@@ -54,8 +54,8 @@ class TemporalOrderRuns:
     async def closed(self, orders: Collection[str], sub_orders: Collection[str]) -> dict[str, str]:
         """The list of open runs is one call for all of them, though a moment old. Whoever is not on it is asked for
         by itself, and that answer counts."""
-        ids = {search.order_id(number): number for number in orders}
-        ids |= {search.sub_order_id(number): number for number in sub_orders}
+        ids = {run_names.order_id(number): number for number in orders}
+        ids |= {run_names.sub_order_id(number): number for number in sub_orders}
         if not ids:
             return {}
         names = ", ".join(f"'{name}'" for name in ids)
@@ -83,7 +83,7 @@ class TemporalOrderRuns:
         return None if status in (None, WorkflowExecutionStatus.RUNNING) else status.name
 
     async def start_input(self, order_no: str) -> StartOrder | None:
-        run = self._client.get_workflow_handle(search.order_id(order_no))
+        run = self._client.get_workflow_handle(run_names.order_id(order_no))
         try:
             async for event in run.fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
@@ -111,7 +111,7 @@ class TemporalOrderRuns:
 
     async def nudge(self, order_no: str) -> None:
         try:
-            await self._client.get_workflow_handle(search.order_id(order_no)).signal("try_again")
+            await self._client.get_workflow_handle(run_names.order_id(order_no)).signal("try_again")
         except RPCError as error:
             if error.status not in _GONE:
                 raise

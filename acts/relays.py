@@ -29,10 +29,10 @@ from acts.after_sales import AfterSales
 from domain.order.precedence import WANTED, CaptureOutcome
 from providers.notifier import HttpNotifier
 from store.after_sale.cases import PostgresAfterSales
-from store.database.notes import ALARM
+from store.database.log_and_outbox import ALARM
 from store.database.outbox import PostgresOutbox
 from store.money.inbox import Notification, PostgresInbox
-from workflows import search
+from workflows import run_names
 from workflows.stray_payment import StrayPayment
 
 IDLE_S = 0.25
@@ -102,7 +102,7 @@ class InboxRelay:
     async def _offer(self, notification: Notification) -> CaptureOutcome:
         """Ask the order's run whether it wants the money. No open run wants none."""
         capture = notification.capture
-        order = self._client.get_workflow_handle(search.order_id(capture.payment_id))
+        order = self._client.get_workflow_handle(run_names.order_id(capture.payment_id))
         try:
             outcome: CaptureOutcome = await order.execute_update(
                 "receive_payment",
@@ -128,14 +128,14 @@ class InboxRelay:
             await self._client.start_workflow(
                 StrayPayment.run,
                 stray,
-                id=search.stray_payment_id(capture.capture_id),
+                id=run_names.stray_payment_id(capture.capture_id),
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 # Not after it has ended; but after it was terminated.
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 static_summary=f"{capture.amount_fen} fen {capture.currency} for {capture.payment_id}: {stray.why}",
                 search_attributes=TypedSearchAttributes(
-                    [SearchAttributePair(search.ORDER_NO, capture.payment_id[:64])]
+                    [SearchAttributePair(run_names.ORDER_NO, capture.payment_id[:64])]
                 ),
             )
         except WorkflowAlreadyStartedError:

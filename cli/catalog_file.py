@@ -10,9 +10,9 @@ from domain.base import Document
 from domain.order.product import DeliveryMode, Name, Product
 from domain.order.stock import StockPolicy
 from domain.splitting.freight import FreightRates, FreightTemplate
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from domain.strict_json import BadInput, inside, read_whole_document
-from store.catalog.products import Changes, Listing
+from store.catalog.products import CatalogChanges, Listing
 
 MOST_BYTES = 32 * 1024 * 1024
 Rows = list[dict[str, Any]]
@@ -62,8 +62,8 @@ class CatalogFile(Document):
     products: list[ProductRow] = Field(min_length=1, max_length=10_000)
 
     @property
-    def changes(self) -> Changes:
-        return Changes(
+    def changes(self) -> CatalogChanges:
+        return CatalogChanges(
             listings=[row.listing for row in self.products],
             policies={row.merchant: row.stock_policy for row in self.merchants},
             freight={row.merchant: row.freight for row in self.merchants},

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.catalog_file import CatalogFile, ProductRow
 from domain.base import Message
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from store.catalog.products import PostgresCatalog
 from store.stock.changes import Change, change_stock, has_warehouse, view
 from store.stock.ledger import PostgresStock

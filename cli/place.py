@@ -9,7 +9,7 @@ import typer
 from cli import base
 from cli.input import read_document
 from domain.order.cart import Cart
-from domain.order.order import Placement
+from domain.order.lines import Placement
 
 if TYPE_CHECKING:
     from acts.checkout import Accepted
@@ -58,7 +58,7 @@ def place(
 
 async def _place(front: "Front", caller: str, key: str, cart: Cart) -> "Placement | Accepted":
     from acts.checkout import TooLarge
-    from store.orders.checkout_keys import KeyReused
+    from store.database.keys import KeyReused
 
     try:
         return await front.checkout.place(caller, key, cart)

@@ -6,8 +6,8 @@ rich is imported only for the table: a program that asks for JSON does not wait 
 import sys
 from pathlib import Path
 
+from domain.quote.answer import QuoteAnswer, quote, read_quote_document
 from domain.quote.document import QuoteDocument
-from domain.quote.quote import QuoteAnswer, quote, read_quote_document
 from domain.strict_json import BadInput
 
 BAD_INPUT = 2

@@ -8,20 +8,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domain.pricing.competition import Reason
+from domain.pricing.competition import WhyNotApplied
 from domain.pricing.promotion import Promotion
+from domain.quote.answer import AnswerLine, AnswerSubOrder, QuoteAnswer
 from domain.quote.document import QuoteDocument
-from domain.quote.quote import AnswerLine, AnswerSubOrder, QuoteAnswer
 
 _WHY = {
-    Reason.ISSUED_UNDER_OTHER_MODE: "was issued under the other pricing mode",
-    Reason.NOT_STARTED: "has not started yet",
-    Reason.EXPIRED: "has expired",
-    Reason.COUPON_NOT_NAMED: "is a coupon the buyer did not name",
-    Reason.OTHER_TIER: "is for another member tier",
-    Reason.THRESHOLD_NOT_REACHED: "its threshold is not reached",
-    Reason.ANOTHER_SAVES_MORE: "another of its level saves more, or as much and comes first",
-    Reason.SAVES_NOTHING: "would save nothing",
+    WhyNotApplied.ISSUED_UNDER_OTHER_MODE: "was issued under the other pricing mode",
+    WhyNotApplied.NOT_STARTED: "has not started yet",
+    WhyNotApplied.EXPIRED: "has expired",
+    WhyNotApplied.COUPON_NOT_NAMED: "is a coupon the buyer did not name",
+    WhyNotApplied.OTHER_TIER: "is for another member tier",
+    WhyNotApplied.THRESHOLD_NOT_REACHED: "its threshold is not reached",
+    WhyNotApplied.ANOTHER_SAVES_MORE: "another of its level saves more, or as much and comes first",
+    WhyNotApplied.SAVES_NOTHING: "would save nothing",
 }
 
 

@@ -8,7 +8,7 @@ import typer
 from cli import base
 from cli.place import refusal_line
 from cli.show_text import events_table, show_order, show_sub_order
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.order_number import OrderNo
 from domain.records.views import EventView, OrderView
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from store.stock.changes import Change, Entry, StockView
+    from store.stock.changes import Change, StockEntry, StockView
 
 app = typer.Typer(no_args_is_help=True, help="How many pieces there are, to sell and in the warehouses.")
 
@@ -174,7 +174,7 @@ def history(
 ) -> None:
     """What was done to a SKU's counters: by orders and by people, the newest last."""
 
-    async def work(engine: "AsyncEngine") -> "list[Entry]":
+    async def work(engine: "AsyncEngine") -> "list[StockEntry]":
         from store.stock.changes import history as entries
 
         return await entries(engine, sku, last)
@@ -190,7 +190,7 @@ def history(
     print_table([Column(name, right=name in numbers, fixed=name == "order") for name in names], _told(found))
 
 
-def _told(entries: "Iterable[Entry]") -> list[list[str]]:
+def _told(entries: "Iterable[StockEntry]") -> list[list[str]]:
     return [
         [
             entry.at.strftime("%Y-%m-%d %H:%M:%S"),

@@ -26,8 +26,8 @@ from gateway.problems import (
     MALFORMED,
     NO_SUCH_METHOD,
     NO_SUCH_PAGE,
-    Kind,
     Problem,
+    ProblemKind,
     Wrong,
     answer,
     invalid,
@@ -110,7 +110,7 @@ def _from_starlette(request: Request, error: HTTPException) -> Problem:
     if error.status_code == 405:
         methods = ", ".join(sorted(_methods(request)))
         return Problem(NO_SUCH_METHOD, f"this address knows {methods}", {"Allow": methods})
-    return Problem(Kind(error.status_code, MALFORMED.type, MALFORMED.title), str(error.detail), None)
+    return Problem(ProblemKind(error.status_code, MALFORMED.type, MALFORMED.title), str(error.detail), None)
 
 
 def _methods(request: Request) -> set[str]:

@@ -30,29 +30,29 @@ from pydantic import BaseModel
 MEDIA_TYPE = "application/problem+json"
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     status: int
     type: str
     title: str
 
 
-MALFORMED = Kind(400, "malformed", "The body can't be read")
-UNAUTHENTICATED = Kind(401, "unauthenticated", "Who asks is not proven")
-NOT_FOR_YOUR_ROLE = Kind(403, "not-for-your-role", "This is not for your role")
-NO_SUCH_ORDER = Kind(404, "no-such-order", "There is no such order")
-NO_SUCH_CASE = Kind(404, "no-such-case", "There is no such case")
-NO_SUCH_PAGE = Kind(404, "no-such-page", "There is nothing at this address")
-NO_SUCH_METHOD = Kind(405, "no-such-method", "This address knows other methods")
-ORDER_REFUSED = Kind(409, "order-refused", "The order was not taken")
-NOT_ALLOWED_NOW = Kind(409, "not-allowed-now", "The status does not allow this")
-TOO_LARGE = Kind(413, "too-large", "The body is too large")
-NOT_JSON = Kind(415, "not-json", "A body must be application/json")
-INVALID = Kind(422, "invalid", "Something in the request is wrong")
-LIMIT_EXCEEDED = Kind(422, "limit-exceeded", "The cart breaks a limit")
-KEY_REUSED = Kind(422, "idempotency-key-reused", "The key came before, with another body")
-TOO_MANY_REQUESTS = Kind(429, "too-many-requests", "Too many requests")
-FAULT = Kind(500, "fault", "A fault of ours")
-UNAVAILABLE = Kind(503, "unavailable", "Not available just now")
+MALFORMED = ProblemKind(400, "malformed", "The body can't be read")
+UNAUTHENTICATED = ProblemKind(401, "unauthenticated", "Who asks is not proven")
+NOT_FOR_YOUR_ROLE = ProblemKind(403, "not-for-your-role", "This is not for your role")
+NO_SUCH_ORDER = ProblemKind(404, "no-such-order", "There is no such order")
+NO_SUCH_CASE = ProblemKind(404, "no-such-case", "There is no such case")
+NO_SUCH_PAGE = ProblemKind(404, "no-such-page", "There is nothing at this address")
+NO_SUCH_METHOD = ProblemKind(405, "no-such-method", "This address knows other methods")
+ORDER_REFUSED = ProblemKind(409, "order-refused", "The order was not taken")
+NOT_ALLOWED_NOW = ProblemKind(409, "not-allowed-now", "The status does not allow this")
+TOO_LARGE = ProblemKind(413, "too-large", "The body is too large")
+NOT_JSON = ProblemKind(415, "not-json", "A body must be application/json")
+INVALID = ProblemKind(422, "invalid", "Something in the request is wrong")
+LIMIT_EXCEEDED = ProblemKind(422, "limit-exceeded", "The cart breaks a limit")
+KEY_REUSED = ProblemKind(422, "idempotency-key-reused", "The key came before, with another body")
+TOO_MANY_REQUESTS = ProblemKind(429, "too-many-requests", "Too many requests")
+FAULT = ProblemKind(500, "fault", "A fault of ours")
+UNAVAILABLE = ProblemKind(503, "unavailable", "Not available just now")
 
 RETRY_AFTER_S = 2
 
@@ -85,7 +85,7 @@ class ProblemBody(BaseModel):
 class Problem(Exception):
     """Raised by whoever finds it; answered in one place."""
 
-    def __init__(self, kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail

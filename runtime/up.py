@@ -26,7 +26,7 @@ from runtime.temporal import (
     operator_links,
     worker_polls,
 )
-from workflows import search
+from workflows import run_names
 
 ROOT = Path(__file__).parent.parent
 EVERYTHING = ("temporal", "postgres", "sandbox", "gateway", "worker")
@@ -73,7 +73,7 @@ class Stack:
         *,
         only: Collection[str] = EVERYTHING,
         console: Console | None = None,
-        search_attributes: Mapping[str, str] = search.REGISTERED,
+        search_attributes: Mapping[str, str] = run_names.REGISTERED,
     ) -> None:
         self.settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
         self._only = [name for name in only if name not in self._elsewhere()]

@@ -23,7 +23,7 @@ from acts.after_sales import AfterSales
 from acts.checkout import Checkout, CheckoutSettings
 from acts.front import Front
 from acts.order_runs import TemporalOrderRuns
-from domain.pricing.checkout import Limits
+from domain.pricing.order_price import Limits
 from runtime.settings import Settings, load
 from runtime.temporal import connect
 from store.accounts.coupons import PostgresCoupons
@@ -33,8 +33,8 @@ from store.after_sale.views import PostgresCaseViews
 from store.catalog.products import PostgresCatalog
 from store.catalog.promotions import PostgresPromotions
 from store.database.engine import engine_for
-from store.money.cashbox import PostgresCashbox
 from store.money.inbox import PostgresInbox
+from store.money.payments import PostgresCashbox
 from store.orders.audit import PostgresAudit
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.orders.order_book import PostgresOrderBook
@@ -104,7 +104,7 @@ async def activities(
             ),
             *(coupons.take_coupons, coupons.redeem_coupons, coupons.give_back_coupons),
             *(goods.release_goods, goods.take_goods, goods.ship_goods),
-            *(goods.put_back_goods, goods.put_back_pieces),
+            *(goods.reshelve_goods, goods.reshelve_pieces),
             splitting.split_order,
             *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.close_pieces),
             orders.sub_order_facts,

@@ -31,7 +31,7 @@ from runtime.wiring import activities, audit, open_engine
 from store.after_sale.cases import PostgresAfterSales
 from store.database.outbox import PostgresOutbox
 from store.money.inbox import PostgresInbox
-from workflows import search
+from workflows import run_names
 from workflows.after_sale import AfterSale
 from workflows.order import Order
 from workflows.stock_audit import StockAudit
@@ -122,7 +122,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     client = await connect(settings, runtime=_telemetry(settings))
-    await ensure_search_attributes(client, search.REGISTERED)
+    await ensure_search_attributes(client, run_names.REGISTERED)
     await ensure_audit(client, settings)
     await run_worker(settings, client, stopping)
 

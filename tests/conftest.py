@@ -17,7 +17,7 @@ from store.database.engine import engine_for
 from store.tables import metadata
 from tests.support.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
 from tests.support.shop import Shop, working
-from workflows import search
+from workflows import run_names
 
 __all__ = ["ROOT", "open_shop"]
 
@@ -117,7 +117,7 @@ async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
         dev_server_extra_args=[
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
-            *(part for name, kind in search.REGISTERED.items() for part in ("--search-attribute", f"{name}={kind}")),
+            *(part for name, kind in run_names.REGISTERED.items() for part in ("--search-attribute", f"{name}={kind}")),
         ],
         data_converter=DATA_CONVERTER,
     )

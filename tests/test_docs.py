@@ -11,34 +11,20 @@ import pytest
 from pydantic import SecretStr
 from typer.main import get_command
 
-from activities.after_sale import AfterSaleActivities
-from activities.audit import AuditActivities
-from activities.catalog import PricingActivities
-from activities.coupons import CouponActivities
-from activities.merchant import MerchantActivities
-from activities.orders import OrderActivities
-from activities.payment import PaymentActivities, PaymentProvider
-from activities.refunds import RefundActivities
-from activities.risk import RiskActivities
-from activities.splitting import SplitActivities
-from activities.stock import GoodsActivities, StockActivities
+from activities.payment import PaymentProvider
 from acts.front import Front
 from cli.app import app as command_line
 from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_KEYS, Settings, variable
 from runtime.temporal import operator_links
-from workflows import search
+from tests.support.activity_names import activity_names
+from workflows import run_names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-ACTIVITIES = (
-    *(AuditActivities, CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
-    *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
-    *(AfterSaleActivities, RefundActivities),
-)
 
 
 def _blocks(page: str, language: str) -> list[str]:
@@ -124,12 +110,7 @@ def test_every_route_is_told() -> None:
 
 def test_every_activity_is_told() -> None:
     page = (ROOT / "docs/activities.md").read_text()
-    names = [
-        name
-        for of in ACTIVITIES
-        for name, method in inspect.getmembers(of, inspect.isfunction)
-        if hasattr(method, "__temporal_activity_definition")
-    ]
+    names = activity_names()
     assert len(names) > 20
     assert [name for name in names if f"| `{name}` |" not in page] == []
 
@@ -146,7 +127,7 @@ def test_the_queries_that_are_told_are_those_that_are_printed() -> None:
 
 
 def test_every_search_attribute_is_told() -> None:
-    assert [name for name in search.REGISTERED if f"`{name}`" not in OPERATORS] == []
+    assert [name for name in run_names.REGISTERED if f"`{name}`" not in OPERATORS] == []
 
 
 def test_every_topic_that_needs_a_person_is_told() -> None:

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.after_sale import AfterSaleActivities, CaseOf, EndRefund, OpenCase, RecordCaseAct
-    from activities.options import LOCAL, OUTSIDE
+    from activities.options import LOCAL, REGULAR
     from activities.refunds import DecideRefund, QuoteRefund, RefundActivities, RefundDecided, RefundQuote
     from domain.after_sale.case import (
         AfterSaleEnded,
@@ -27,10 +27,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.order.order_number import parse
     from domain.order.status import Actor, CloseReason
-    from workflows import search
-    from workflows.board import Board
-    from workflows.patience import heeding_cancel, patiently, within
-    from workflows.pay_back import bring_back, tell_closed
+    from workflows import run_names
+    from workflows.give_back import give_back, tell_closed
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import heeding_cancel, patiently, within
 
 REASON = "AFTER_SALE"
 
@@ -48,7 +48,7 @@ class AfterSale:
         self._start = start
         self._no = start.case_no
         self._order_no = parse(start.sub_order_no).order_no
-        self._board = Board(self._order_no, self._no, self._describe, CaseStatus.REQUESTED)
+        self._view = OperatorView(self._order_no, self._no, self._describe, CaseStatus.REQUESTED)
         self._facts: CaseFacts | None = None
         self._refused: CaseRefused | None = None
         self._asked_to_cancel = False
@@ -94,13 +94,13 @@ class AfterSale:
             before = self._case
             assert before.due_at is not None and before.clocks_action is not None
             if before.status is CaseStatus.DISPUTED:
-                await self._board.needs_person("dispute", f"the merchant refuses: {before.said}")
+                await self._view.needs_person("dispute", f"the merchant refuses: {before.said}")
             window = before.due_at - workflow.now()
             what = f"{before.status}: until the clock takes {before.clocks_action}"
             if not await within(window, lambda before=before: self._case is not before, what):  # type: ignore[misc]
                 await self._record(CaseAct(action=before.clocks_action, actor=Actor.CLOCK), f"clock/{before.revision}")
             if before.status is CaseStatus.DISPUTED and self._case.status is not before.status:
-                await self._board.healed("dispute")
+                await self._view.healed("dispute")
 
     async def _refund(self) -> None:
         """The pivot is behind: what was accepted goes back, however long it takes."""
@@ -112,7 +112,7 @@ class AfterSale:
             return
         for number in decided.closed:
             await tell_closed(number, CloseReason.CANCELLED_BY_BUYER)
-        await bring_back(self._order_no, decided.pay_back, self._board)
+        await give_back(self._order_no, decided.pay_back, self._view)
         await self._conclude(EndRefund(case_no=self._no, amount_fen=decided.amount_fen, at=workflow.now()))
 
     async def _decide(self) -> RefundDecided:
@@ -129,10 +129,10 @@ class AfterSale:
         )
         return await patiently(
             lambda: workflow.execute_activity_method(
-                RefundActivities.decide_piece_refund, decide, summary="decide the refund", **OUTSIDE
+                RefundActivities.decide_piece_refund, decide, summary="decide the refund", **REGULAR
             ),
             topic="refund decision",
-            board=self._board,
+            view=self._view,
         )
 
     async def _conclude(self, ended: EndRefund) -> None:
@@ -141,7 +141,7 @@ class AfterSale:
     async def _end(self) -> AfterSaleEnded:
         """No message that was accepted is left unhandled."""
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._board.clear()
+        self._view.clear()
         if self._facts is None:
             assert self._refused is not None
             return AfterSaleEnded(case_no=self._no, status=None, reason=self._refused.reason)
@@ -188,12 +188,12 @@ class AfterSale:
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
-        self._board.try_again()
+        self._view.try_again()
 
     def _cancel_asked(self) -> None:
         """The cancel button of the Temporal UI: a case ends by its parties, so that nobody's pieces stay claimed."""
         self._asked_to_cancel = True
-        self._board.show()
+        self._view.show()
 
     # --- their parts
 
@@ -217,10 +217,10 @@ class AfterSale:
         record = RecordCaseAct(case_no=self._no, key=key, act=act, at=workflow.now())
         answer: CaseAnswer = await patiently(
             lambda: workflow.execute_activity_method(
-                AfterSaleActivities.record_case_act, record, summary=f"{act.actor}: {act.action}", **OUTSIDE
+                AfterSaleActivities.record_case_act, record, summary=f"{act.actor}: {act.action}", **REGULAR
             ),
             topic="case",
-            board=self._board,
+            view=self._view,
         )
         self._follow(answer)
         return answer
@@ -230,15 +230,15 @@ class AfterSale:
         if answer.facts is None or (self._facts is not None and answer.facts.revision <= self._facts.revision):
             return
         self._facts = answer.facts
-        self._board.stage(search.ORDER_STATUS, self._facts.status.value)
-        self._board.stage(search.MERCHANTS, [self._facts.merchant])
+        self._view.stage(run_names.ORDER_STATUS, self._facts.status.value)
+        self._view.stage(run_names.MERCHANTS, [self._facts.merchant])
         if self._facts.due_at is not None:
-            self._board.stage(search.DEADLINE, self._facts.due_at)
-        self._board.show()
+            self._view.stage(run_names.DEADLINE, self._facts.due_at)
+        self._view.show()
 
     async def _locally(self, step: Callable[[Any, Asked], Awaitable[Answer]], asked: Asked, topic: str) -> Answer:
         return await patiently(
-            lambda: workflow.execute_local_activity_method(step, asked, **LOCAL), topic=topic, board=self._board
+            lambda: workflow.execute_local_activity_method(step, asked, **LOCAL), topic=topic, view=self._view
         )
 
     def _describe(self) -> list[str]:

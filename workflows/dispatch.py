@@ -7,14 +7,14 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
-    from activities.options import LOCAL, OUTSIDE
+    from activities.options import LOCAL, REGULAR
     from activities.orders import SubOrderFacts
     from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
-    from domain.order.order import StartSubOrder
+    from domain.order.lines import StartSubOrder
     from domain.order.product import DeliveryMode
-    from domain.splitting.split_model import BACKORDER
-    from workflows.board import Board
-    from workflows.patience import patiently, within
+    from domain.splitting.model import BACKORDER
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import patiently, within
 
 LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` looks at once
 
@@ -22,10 +22,10 @@ LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` lo
 class Dispatch:
     """Key of each step: the sub-order's number and the step's name."""
 
-    def __init__(self, start: StartSubOrder, board: Board) -> None:
+    def __init__(self, start: StartSubOrder, view: OperatorView) -> None:
         self._start = start
         self._plan = start.plan
-        self._board = board
+        self._view = view
         self.ships_from = start.plan.ships_from
 
     @property
@@ -58,14 +58,14 @@ class Dispatch:
             taken: GoodsTaken = await patiently(
                 lambda: workflow.execute_local_activity_method(GoodsActivities.take_goods, self._wanted, **LOCAL),
                 topic="back-order",
-                board=self._board,
+                view=self._view,
             )
             if taken.taken:
                 return True
             left = promised - workflow.now()
             if left <= timedelta(0):
                 return False
-            await self._board.pause(min(left, LOOK_AGAIN), "back-order: until its goods are looked for again", moved_on)
+            await self._view.pause(min(left, LOOK_AGAIN), "back-order: until its goods are looked for again", moved_on)
         return True
 
     async def send(self) -> SubOrderFacts:
@@ -83,7 +83,7 @@ class Dispatch:
             await patiently(
                 lambda: workflow.execute_local_activity_method(GoodsActivities.ship_goods, self.goods, **LOCAL),
                 topic="warehouse stock",
-                board=self._board,
+                view=self._view,
             )
 
     async def _hand_over(self, lines: list[HandOverLine]) -> SubOrderFacts:
@@ -101,10 +101,10 @@ class Dispatch:
                 MerchantActivities.hand_over,
                 parcel,
                 summary=f"hand over to {plan.merchant}, {plan.warehouse}",
-                **OUTSIDE,
+                **REGULAR,
             ),
             topic="hand-over",
-            board=self._board,
+            view=self._view,
         )
 
     async def _grant(self, lines: list[HandOverLine]) -> SubOrderFacts:
@@ -118,8 +118,8 @@ class Dispatch:
         )
         return await patiently(
             lambda: workflow.execute_activity_method(
-                MerchantActivities.grant_goods, goods, summary=f"grant virtual goods of {plan.merchant}", **OUTSIDE
+                MerchantActivities.grant_goods, goods, summary=f"grant virtual goods of {plan.merchant}", **REGULAR
             ),
             topic="hand-over",
-            board=self._board,
+            view=self._view,
         )

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import (
         CloseLines,
         OrderActivities,
-        PayBack,
+        Owed,
         SplitDone,
         SplitOrder,
         SubOrderFacts,
@@ -33,13 +33,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
     from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.order.cart import StartOrder
-    from domain.order.order import StartSubOrder, SubOrderPlan
+    from domain.order.lines import StartSubOrder, SubOrderPlan
     from domain.order.status import ENDED, Answer, CloseReason, Status, fold
-    from workflows import search
-    from workflows.board import Board
-    from workflows.patience import patiently
-    from workflows.pay_back import bring_back, close_sub_orders, tell_closed
+    from workflows import run_names
+    from workflows.give_back import close_sub_orders, give_back, tell_closed
+    from workflows.operator_view import OperatorView
     from workflows.sub_order import SubOrder
+    from workflows.waiting import patiently
 
 T = TypeVar("T")
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
@@ -56,10 +56,10 @@ class Closing(Exception):
 class Fulfilment:
     """The sub-orders of one order. Its run shows their trouble too: an operator looks at the order first."""
 
-    def __init__(self, start: StartOrder, board: Board) -> None:
+    def __init__(self, start: StartOrder, view: OperatorView) -> None:
         self._start = start
         self._no = start.order_no
-        self._board = board
+        self._view = view
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
         self._ended_before: dict[str, SubOrderEnded] = {}
@@ -139,14 +139,14 @@ class Fulfilment:
             # and not after them, so nothing may be sent here.
             return
         if news.topic:
-            self._board.mirror(f"{news.sub_order_no} {news.topic}", news.text)
+            self._view.mirror(f"{news.sub_order_no} {news.topic}", news.text)
         self._show()
 
     async def recall(self, cancel: Cancel) -> Answer:
         """Close every sub-order that is left, all or none, then give goods and money back. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
-        closed = await close_sub_orders(self._no, None, cancel, self._board)
+        closed = await close_sub_orders(self._no, None, cancel, self._view)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
@@ -156,9 +156,9 @@ class Fulfilment:
         self.give_back(closed.pay_back)
         return closing_answer(closed.reason, cancel.actor)
 
-    def give_back(self, owed: PayBack) -> None:
+    def give_back(self, owed: Owed) -> None:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
-        self.unfinished.append(asyncio.create_task(bring_back(self._no, owed, self._board)))
+        self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._view)))
 
     async def _redeem_coupons(self) -> None:
         used = CouponsOf(order_no=self._no, at=workflow.now())
@@ -173,8 +173,8 @@ class Fulfilment:
     async def _follow(self, plan: SubOrderPlan) -> None:
         number = plan.sub_order_no
         ended = self._ended_before.get(number) or await self._until_its_end(plan)
-        for topic in [topic for topic in self._board.waiting if topic.startswith(number)]:
-            self._board.mirror(topic, None)
+        for topic in [topic for topic in self._view.waiting if topic.startswith(number)]:
+            self._view.mirror(topic, None)
         self.close_reason = ended.close_reason or self.close_reason
         self.hear(SubOrderNews(sub_order_no=number, status=ended.status))
         self._ended.add(number)
@@ -189,7 +189,7 @@ class Fulfilment:
         for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
                 child = await self._start_child(plan)
-                await self._board.healed(topic)
+                await self._view.healed(topic)
                 return await child
             except WorkflowAlreadyStartedError:
                 ended = await self._end_of_anothers(plan.sub_order_no, pause)
@@ -198,8 +198,8 @@ class Fulfilment:
             except ChildWorkflowError as error:
                 if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
                     raise
-                await self._board.needs_person(topic, f"ended before its time, starts again: {error.cause}")
-                await self._board.pause(pause, f"before sub-order {plan.index} starts again")
+                await self._view.needs_person(topic, f"ended before its time, starts again: {error.cause}")
+                await self._view.pause(pause, f"before sub-order {plan.index} starts again")
         raise AssertionError("unreachable: the pauses never end")
 
     async def _end_of_anothers(self, number: str, longest: timedelta) -> SubOrderEnded | None:
@@ -207,11 +207,11 @@ class Fulfilment:
         if number not in self._asked:
             self._asked.add(number)
             with contextlib.suppress(FailureError):  # it is just ending
-                run = workflow.get_external_workflow_handle(search.sub_order_id(number))
+                run = workflow.get_external_workflow_handle(run_names.sub_order_id(number))
                 await run.signal("tell_your_end")
         if (ended := await self._has_ended(number)) is not None:
             return ended
-        await self._board.pause(longest, f"before looking for {number} again", lambda: number in self._told_ended)
+        await self._view.pause(longest, f"before looking for {number} again", lambda: number in self._told_ended)
         return await self._has_ended(number)
 
     async def _has_ended(self, number: str) -> SubOrderEnded | None:
@@ -239,24 +239,24 @@ class Fulfilment:
                 receipt_window_s=terms.receipt_window_s,
                 backorder_window_s=terms.backorder_window_s,
             ),
-            id=search.sub_order_id(plan.sub_order_no),
+            id=run_names.sub_order_id(plan.sub_order_no),
             # A terminated order must not take paid parcels with it: each sub-order ends in good order by itself.
             parent_close_policy=ParentClosePolicy.ABANDON,
             static_summary=f"part {plan.index}: {plan.merchant}, {plan.warehouse or 'virtual'}, {plan.pay_fen} fen",
             search_attributes=TypedSearchAttributes(
                 [
-                    SearchAttributePair(search.ORDER_NO, self._no),
-                    SearchAttributePair(search.BUYER_ID, str(cart.buyer_id)),
-                    SearchAttributePair(search.MERCHANTS, [plan.merchant]),
-                    SearchAttributePair(search.ORDER_STATUS, Status.AWAITING_SHIPMENT.value),
-                    SearchAttributePair(search.AMOUNT_FEN, plan.pay_fen),
+                    SearchAttributePair(run_names.ORDER_NO, self._no),
+                    SearchAttributePair(run_names.BUYER_ID, str(cart.buyer_id)),
+                    SearchAttributePair(run_names.MERCHANTS, [plan.merchant]),
+                    SearchAttributePair(run_names.ORDER_STATUS, Status.AWAITING_SHIPMENT.value),
+                    SearchAttributePair(run_names.AMOUNT_FEN, plan.pay_fen),
                 ]
             ),
         )
 
     async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, board=self._board)
+        return await patiently(step, topic=topic, view=self._view)
 
     def _show(self) -> None:
-        self._board.stage(search.ORDER_STATUS, self.status.value)
-        self._board.show()
+        self._view.stage(run_names.ORDER_STATUS, self.status.value)
+        self._view.show()

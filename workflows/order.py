@@ -26,19 +26,19 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.order.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
     from domain.order.cart import StartOrder
-    from domain.order.order import Placement
+    from domain.order.lines import Placement
     from domain.order.payment import Capture
-    from domain.order.precedence import CaptureOutcome, Standing, weigh
+    from domain.order.precedence import CaptureOutcome, PaymentStage, weigh
     from domain.order.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from domain.risk import Decision, RiskVerdict
-    from workflows import search
-    from workflows.board import Board
-    from workflows.collection import Collection
+    from workflows import run_names
     from workflows.fulfilment import Closing, Fulfilment
-    from workflows.patience import Background, heeding_cancel, patiently, within
-    from workflows.pay_back import bring_back
+    from workflows.give_back import give_back
+    from workflows.operator_view import OperatorView
+    from workflows.payment_collection import PaymentCollection
     from workflows.placing import NotTaken, Placing
     from workflows.risk_watch import RiskWatch
+    from workflows.waiting import Background, heeding_cancel, patiently, within
 
 
 T = TypeVar("T")
@@ -52,11 +52,11 @@ class Order:
     def __init__(self, start: StartOrder) -> None:
         self._start = start
         self._no = start.order_no
-        self._board = Board(self._no, "", self._describe, Status.PENDING_PAYMENT)
-        self._risk = RiskWatch(self._no, start.terms, self._board)
-        self._payment = Collection(self._no, self._board)
-        self._fulfilment = Fulfilment(start, self._board)
-        self._placing = Placing(start, self._board)
+        self._view = OperatorView(self._no, "", self._describe, Status.PENDING_PAYMENT)
+        self._risk = RiskWatch(self._no, start.terms, self._view)
+        self._payment = PaymentCollection(self._no, self._view)
+        self._fulfilment = Fulfilment(start, self._view)
+        self._placing = Placing(start, self._view)
         self._placement: Placement | None = None
         self._answered = False
         self._pay_by: datetime | None = None
@@ -149,12 +149,12 @@ class Order:
         self._placement = placement
         self._pay_by = placement.pay_by
         self._payment.expect(placement.amount_due_fen, placement.currency)
-        self._board.stage(search.MERCHANTS, merchants)
-        self._board.stage(search.AMOUNT_FEN, placement.amount_due_fen)
+        self._view.stage(run_names.MERCHANTS, merchants)
+        self._view.stage(run_names.AMOUNT_FEN, placement.amount_due_fen)
         if self._pay_by is not None:
-            self._board.stage(search.DEADLINE, self._pay_by)
-        self._board.stage(search.ORDER_STATUS, self._status.value)
-        self._board.show()
+            self._view.stage(run_names.DEADLINE, self._pay_by)
+        self._view.stage(run_names.ORDER_STATUS, self._status.value)
+        self._view.show()
 
     def _refuse(self, kept: Placement, to_operators: str = "") -> NoReturn:
         """A refusal is an answer, not a failure."""
@@ -172,20 +172,22 @@ class Order:
         """Wait for the money until the deadline; then the provider's answer to a close decides."""
         if self._pay_by is not None:
             window = self._pay_by - workflow.now()
-            decided = await within(window, lambda: self._weigh()[0] is not Standing.WAITING, "until the payment is due")
+            decided = await within(
+                window, lambda: self._weigh()[0] is not PaymentStage.WAITING, "until the payment is due"
+            )
             self._overdue = not decided
         standing, _ = self._weigh()
-        if standing is not Standing.PAID:
+        if standing is not PaymentStage.PAID:
             if self._pay_by is not None:
                 await self._payment.close()
             self._close_if_weighed_so()
 
     async def _clear_risk(self) -> None:
         """Nothing leaves the house before the verdict. The buyer may still cancel."""
-        await workflow.wait_condition(lambda: self._risk.final is not None or self._weigh()[0] is Standing.CLOSING)
+        await workflow.wait_condition(lambda: self._risk.final is not None or self._weigh()[0] is PaymentStage.CLOSING)
         self._close_if_weighed_so()
 
-    def _weigh(self) -> tuple[Standing, CloseReason | None]:
+    def _weigh(self) -> tuple[PaymentStage, CloseReason | None]:
         self._background.check()
         return weigh(
             rejected=self._risk.final is RiskVerdict.REJECT,
@@ -196,7 +198,7 @@ class Order:
 
     def _close_if_weighed_so(self) -> None:
         standing, reason = self._weigh()
-        if standing is Standing.CLOSING:
+        if standing is PaymentStage.CLOSING:
             assert reason is not None
             raise Closing(reason)
 
@@ -225,10 +227,10 @@ class Order:
             await self._fulfilment.undo_split()
         await self._placing.undo(closed=True)
         self._ended = ended  # the parties are told now; the refund may take its time
-        self._board.stage(search.ORDER_STATUS, Status.CLOSED.value)
-        self._board.show()
+        self._view.stage(run_names.ORDER_STATUS, Status.CLOSED.value)
+        self._view.show()
         for owed in closing.owed:
-            await bring_back(self._no, owed, self._board)
+            await give_back(self._no, owed, self._view)
         return ended
 
     async def _record_refusal(self, refused: NotTaken) -> Placement:
@@ -252,7 +254,7 @@ class Order:
         self._payment.paid = True  # which a run that was reset has not seen happen
         self._background.cancel()
         self._answered = True  # whatever the provider's page is doing: it is paid
-        self._board.stage(search.ORDER_STATUS, Status.AWAITING_SHIPMENT.value)
+        self._view.stage(run_names.ORDER_STATUS, Status.AWAITING_SHIPMENT.value)
         await self._fulfilment.run()
         status = self._fulfilment.status
         reason = self._fulfilment.close_reason if status is Status.CLOSED else None
@@ -267,10 +269,10 @@ class Order:
         for task in unfinished:
             task.result()  # a bug in one parks the run
         self._background.cancel()
-        self._board.stage(search.ORDER_STATUS, ended.status.value)
+        self._view.stage(run_names.ORDER_STATUS, ended.status.value)
         if ended.close_reason is not None:
-            self._board.stage(search.CLOSE_REASON, ended.close_reason.value)
-        self._board.clear()
+            self._view.stage(run_names.CLOSE_REASON, ended.close_reason.value)
+        self._view.clear()
         return ended
 
     # --- what parties do
@@ -286,9 +288,9 @@ class Order:
         await workflow.wait_condition(lambda: self._placement is not None)
         outcome = await self._payment.receive(capture)
         if outcome is CaptureOutcome.ACCEPTED:
-            self._board.stage(search.ORDER_STATUS, self._status.value)
+            self._view.stage(run_names.ORDER_STATUS, self._status.value)
             if self._risk.final is None:  # else the split shows it at once, with one upsert less
-                self._board.show()
+                self._view.show()
         return outcome
 
     @workflow.update(description="A person approves or rejects an order that waits for a risk review")
@@ -310,7 +312,7 @@ class Order:
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
-        self._board.try_again()
+        self._view.try_again()
 
     @workflow.signal(description="A sub-order's run tells how it stands")
     def sub_order_news(self, news: SubOrderNews) -> None:
@@ -324,7 +326,7 @@ class Order:
         answer = await self._cancel(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
             self._not_cancelled = answer.refused.reason
-            self._board.show()
+            self._view.show()
 
     async def _cancel(self, cancel: Cancel) -> Answer:
         await workflow.wait_condition(lambda: self._placement is not None)
@@ -366,4 +368,4 @@ class Order:
         return [*lines, *(["", "### Sub-orders", "", *subs] if subs else [])]
 
     async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, board=self._board)
+        return await patiently(step, topic=topic, view=self._view)

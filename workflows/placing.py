@@ -7,18 +7,18 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalog import PriceCart, Priced, PricingActivities
+    from activities.catalog import PriceCart, PricingActivities, PricingAnswer
     from activities.coupons import CouponActivities, CouponsOf, CouponsTaken, TakeCoupons
     from activities.options import LOCAL
     from activities.orders import OrderActivities, RecordOrder
     from activities.risk import RiskActivities, ScreenBuyer
     from activities.stock import ReleaseStock, Reserved, ReserveStock, StockActivities, StockLine
     from domain.order.cart import StartOrder
-    from domain.order.order import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.order.lines import Placement, PricedOrder, Refusal, RefusalCode
     from domain.risk import Screened
-    from workflows.board import Board
-    from workflows.patience import patiently
+    from workflows.operator_view import OperatorView
     from workflows.refusals import coupon_gone, goods_gone
+    from workflows.waiting import patiently
 
 T = TypeVar("T")
 
@@ -35,10 +35,10 @@ class NotTaken(Exception):
 class Placing:
     """Key of each step: the order's number and the step's name."""
 
-    def __init__(self, start: StartOrder, board: Board) -> None:
+    def __init__(self, start: StartOrder, view: OperatorView) -> None:
         self._start = start
         self._no = start.order_no
-        self._board = board
+        self._view = view
 
     async def run(self) -> tuple[Placement, list[str]]:
         """The placement, and the merchants whose goods it is of. Raises NotTaken."""
@@ -71,7 +71,7 @@ class Placing:
 
     async def _price(self) -> PricedOrder:
         ask = PriceCart(order_no=self._no, cart=self._start.cart, terms=self._start.terms, at=workflow.now())
-        priced: Priced = await self._patiently(
+        priced: PricingAnswer = await self._patiently(
             lambda: workflow.execute_local_activity_method(PricingActivities.price_cart, ask, **LOCAL), "pricing"
         )
         if priced.refusal is not None:
@@ -139,4 +139,4 @@ class Placing:
         )
 
     async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, board=self._board)
+        return await patiently(step, topic=topic, view=self._view)

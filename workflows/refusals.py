@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponsTaken
     from activities.stock import OverLimit, Reserved, Shortage
     from domain.order.cart import Cart
-    from domain.order.order import PricedOrder, Refusal, RefusalCode
+    from domain.order.lines import PricedOrder, Refusal, RefusalCode
 
 
 def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:

@@ -5,14 +5,14 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL, OUTSIDE
+    from activities.options import LOCAL, REGULAR
     from activities.orders import OrderActivities, RecordAttention
     from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities
     from domain.order.cart import Terms
     from domain.risk import Assessment, Decision, RiskDecided, RiskVerdict
-    from workflows.board import Board
-    from workflows.patience import patiently, within
-    from workflows.search import RISK_VERDICT
+    from workflows.operator_view import OperatorView
+    from workflows.run_names import RISK_VERDICT
+    from workflows.waiting import patiently, within
 
 TOPIC = "risk review"
 CLOCK = "clock"
@@ -21,10 +21,10 @@ CLOCK = "clock"
 class RiskWatch:
     """`verdict` is what risk says; `final` is PASS or REJECT, once risk or a person or the clock has decided."""
 
-    def __init__(self, order_no: str, terms: Terms, board: Board) -> None:
+    def __init__(self, order_no: str, terms: Terms, view: OperatorView) -> None:
         self._order_no = order_no
         self._terms = terms
-        self._board = board
+        self._view = view
         self._decision: Decision | None = None
         self.verdict: RiskVerdict | None = None
         self.final: RiskVerdict | None = None
@@ -36,18 +36,18 @@ class RiskWatch:
                 RiskActivities.assess_risk,
                 AssessRisk(order_no=self._order_no),
                 summary="assess the risk of the placed order",
-                **OUTSIDE,
+                **REGULAR,
             ),
             topic="risk assessment",
-            board=self._board,
+            view=self._view,
         )
         self.verdict = assessed.verdict
-        self._board.stage(RISK_VERDICT, assessed.verdict.value)
+        self._view.stage(RISK_VERDICT, assessed.verdict.value)
         if assessed.verdict is RiskVerdict.REVIEW:
             # A run that starts over finds what was decided before.
             decision = assessed.decision or await self._ask_a_person(assessed)
             self.final = _verdict_of(decision)
-            self._board.stage(RISK_VERDICT, self.final.value)
+            self._view.stage(RISK_VERDICT, self.final.value)
         else:
             self.final = assessed.verdict
 
@@ -67,12 +67,12 @@ class RiskWatch:
         why = "; ".join(reason.text for reason in assessed.reasons)
         # The alarm was raised with the verdict, in its transaction.
         wanted = f"approve or reject with `decide_risk`: {why}"
-        await self._board.needs_person(TOPIC, wanted, alarm=False, while_open=True)
+        await self._view.needs_person(TOPIC, wanted, alarm=False, while_open=True)
         if not await self._decided_within(self._terms.review_window_s, "until the review escalates"):
             await self._escalate(why)
             await self._decided_within(self._terms.escalation_window_s, "until the configured side decides")
         stands = await self._record(self._decision or self._by_the_clock())
-        await self._board.healed(TOPIC)
+        await self._view.healed(TOPIC)
         return stands
 
     async def _decided_within(self, window_s: int, what: str) -> bool:
@@ -90,9 +90,9 @@ class RiskWatch:
         await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_attention, escalated, **LOCAL),
             topic="escalation",
-            board=self._board,
+            view=self._view,
         )
-        self._board.mirror(escalated.topic, escalated.text)
+        self._view.mirror(escalated.topic, escalated.text)
 
     def _by_the_clock(self) -> Decision:
         approved = self._terms.undecided_passes
@@ -104,9 +104,9 @@ class RiskWatch:
         decided: RiskDecided = await patiently(
             lambda: workflow.execute_local_activity_method(RiskActivities.record_risk_decision, record, **LOCAL),
             topic="risk decision",
-            board=self._board,
+            view=self._view,
         )
-        self._board.mirror(f"{TOPIC}, escalated", None)
+        self._view.mirror(f"{TOPIC}, escalated", None)
         return decided.decision
 
 

@@ -33,14 +33,14 @@ with workflow.unsafe.imports_passed_through():
         StartOutcome,
     )
     from activities.coupons import CouponActivities, CouponsOf
-    from activities.options import OUTSIDE
+    from activities.options import REGULAR
     from activities.orders import FileCaptures, OrderActivities, RecordRefusal
     from activities.payment import PaymentActivities, PaymentOf
     from activities.stock import ReleaseStock, StockActivities
     from domain.base import Message
-    from domain.order.order import Placement, Refusal, RefusalCode
+    from domain.order.lines import Placement, Refusal, RefusalCode
     from domain.order.payment import ProviderPayment
-    from domain.records.audit import AuditReport, Finding, HeldOrder, Remedy, Verdict, weigh_held
+    from domain.records.audit import AuditReport, Finding, HeldOrder, HeldVerdict, Remedy, weigh_held
 
 AT_ONCE = 10
 NAMED_AT_MOST = 50  # in the report
@@ -108,7 +108,7 @@ class StockAudit:
         verdicts = [(held, weigh_held(held, seen.closed, self._now, far)) for held in page.orders]
         await _some_at_once(self._heed(held, verdict) for held, verdict in verdicts)
 
-    async def _heed(self, held: HeldOrder, verdict: Verdict) -> None:
+    async def _heed(self, held: HeldOrder, verdict: HeldVerdict) -> None:
         try:
             match verdict.remedy:
                 case Remedy.START_AGAIN:
@@ -130,7 +130,7 @@ class StockAudit:
             AuditActivities.start_order_again,
             StartAgain(order_no=held.order_no, why=why, at=self._now),
             summary=f"start order {held.order_no} again: {why}",
-            **OUTSIDE,
+            **REGULAR,
         )
         if started.outcome is StartOutcome.STARTED:
             self._say(started_again=self._report.started_again + 1)
@@ -147,13 +147,13 @@ class StockAudit:
             StockActivities.release_stock,
             ReleaseStock(order_no=held.order_no),
             summary=f"release the stock of {held.order_no}",
-            **OUTSIDE,
+            **REGULAR,
         )
         await workflow.execute_activity_method(
             CouponActivities.give_back_coupons,
             CouponsOf(order_no=held.order_no, at=self._now),
             summary=f"give back the coupons of {held.order_no}",
-            **OUTSIDE,
+            **REGULAR,
         )
         self._say(given_back=self._report.given_back + 1)
         self._name(f"{held.order_no}: given back, there is no such order and no run of it: {why}")
@@ -164,14 +164,14 @@ class StockAudit:
             PaymentActivities.close_payment,
             PaymentOf(payment_id=order_no),
             summary=f"close the payment of {order_no} at the provider",
-            **OUTSIDE,
+            **REGULAR,
         )
         if closed.captures:
             await workflow.execute_activity_method(
                 OrderActivities.file_captures,
                 FileCaptures(captures=list(closed.captures)),
                 summary=f"{len(closed.captures)} captures for {order_no} go to the inbox",
-                **OUTSIDE,
+                **REGULAR,
             )
         refused = Refusal(
             code=RefusalCode.NOT_PLACED,
@@ -182,7 +182,7 @@ class StockAudit:
             placement=Placement(order_no=order_no, refusal=refused), to_operators="by the audit", at=self._now
         )
         answer: Placement = await workflow.execute_activity_method(
-            OrderActivities.record_refusal, record, summary=f"tell the caller of {order_no}", **OUTSIDE
+            OrderActivities.record_refusal, record, summary=f"tell the caller of {order_no}", **REGULAR
         )
         return answer
 
@@ -191,7 +191,7 @@ class StockAudit:
             AuditActivities.nudge_order,
             Nudge(order_no=held.order_no),
             summary=f"have order {held.order_no} look again: {why}",
-            **OUTSIDE,
+            **REGULAR,
         )
         self._say(nudged=self._report.nudged + 1)
         self._name(f"{held.order_no}: told to look again, {why}")

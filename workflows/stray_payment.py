@@ -5,10 +5,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
     from activities.payment import PaymentActivities, StrayCapture, StrayTaken
-    from workflows import search
-    from workflows.board import Board
-    from workflows.patience import heeding_cancel, patiently
-    from workflows.pay_back import refund
+    from workflows import run_names
+    from workflows.give_back import refund
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import heeding_cancel, patiently
 
 
 @workflow.defn(name="StrayPayment")
@@ -20,32 +20,32 @@ class StrayPayment:
         self._stray = stray
         self._asked_to_cancel = False
         # A subject of its own: the order may have troubles of the same kind.
-        subject = search.stray_payment_id(stray.capture.capture_id)
-        self._board = Board(stray.capture.payment_id, subject, self._describe)
+        subject = run_names.stray_payment_id(stray.capture.capture_id)
+        self._view = OperatorView(stray.capture.payment_id, subject, self._describe)
 
     @workflow.run
     async def run(self, stray: StrayCapture) -> StrayTaken:
         return await heeding_cancel(self._story(), self._cancel_asked)
 
     async def _story(self) -> StrayTaken:
-        self._board.show()
+        self._view.show()
         taken: StrayTaken = await patiently(
             lambda: workflow.execute_local_activity_method(PaymentActivities.take_stray_payment, self._stray, **LOCAL),
             topic="stray payment",
-            board=self._board,
+            view=self._view,
         )
         if taken.refund_no is not None:
-            await refund(taken.refund_no, self._board)
+            await refund(taken.refund_no, self._view)
         return taken
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
-        self._board.try_again()
+        self._view.try_again()
 
     def _cancel_asked(self) -> None:
         """Somebody's money is in our hands: it goes back, whatever an operator asks of this run."""
         self._asked_to_cancel = True
-        self._board.show()
+        self._view.show()
 
     def _describe(self) -> list[str]:
         capture = self._stray.capture

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
     from activities.orders import (
         OrderActivities,
-        PayBack,
+        Owed,
         RecordDelivered,
         RecordReceived,
         RecordRescheduled,
@@ -32,14 +32,14 @@ with workflow.unsafe.imports_passed_through():
         cancel_reason,
         closing_answer,
     )
-    from domain.order.order import StartSubOrder
+    from domain.order.lines import StartSubOrder
     from domain.order.pieces import by_line
     from domain.order.status import Actor, Answer, CloseReason, Status
-    from workflows import search
-    from workflows.board import Board
+    from workflows import run_names
     from workflows.dispatch import Dispatch
-    from workflows.patience import Background, heeding_cancel, patiently, within
-    from workflows.pay_back import bring_back, close_pieces, close_sub_orders, tell_closed
+    from workflows.give_back import close_pieces, close_sub_orders, give_back, tell_closed
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import Background, heeding_cancel, patiently, within
 
 
 @workflow.defn(name="SubOrder")
@@ -51,9 +51,9 @@ class SubOrder:
         self._start = start
         self._plan = start.plan
         self._no = start.plan.sub_order_no
-        self._board = Board(start.order_no, self._no, self._describe, Status.AWAITING_SHIPMENT)
-        self._board.listener = self._tell_trouble
-        self._dispatch = Dispatch(start, self._board)
+        self._view = OperatorView(start.order_no, self._no, self._describe, Status.AWAITING_SHIPMENT)
+        self._view.listener = self._tell_trouble
+        self._dispatch = Dispatch(start, self._view)
         self._shipped = False
         self._delivered = False
         self._received = False
@@ -71,7 +71,7 @@ class SubOrder:
         return await heeding_cancel(self._story(), self._operator_cancels)
 
     async def _story(self) -> SubOrderEnded:
-        self._board.show()
+        self._view.show()
         await self._until_it_may_leave()
         if self._close_reason is None:
             await self._send_until_shipped()
@@ -98,7 +98,7 @@ class SubOrder:
 
         await self._within_or_overdue("dispatch", self._start.dispatch_window_s, moved_on, "not shipped in time")
         sending.cancel()
-        await self._board.healed("hand-over")
+        await self._view.healed("hand-over")
         if self._close_reason is None:
             await self._dispatch.left_the_warehouse()
 
@@ -135,15 +135,15 @@ class SubOrder:
         while not await within(window, done, f"{topic}: until it is overdue"):
             await self._catch_up()
             if not done():
-                await self._board.needs_person(topic, f"{overdue}: {window}")
-        await self._board.healed(topic)
+                await self._view.needs_person(topic, f"{overdue}: {window}")
+        await self._view.healed(topic)
 
     async def _catch_up(self) -> None:
         this = SubOrderOf(sub_order_no=self._no)
         facts: SubOrderFacts = await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.sub_order_facts, this, **LOCAL),
             topic="sub-order facts",
-            board=self._board,
+            view=self._view,
         )
         self._pick_up_from(facts)
 
@@ -161,7 +161,7 @@ class SubOrder:
         )
         for task in self._unfinished:
             task.result()  # a bug in one parks the run
-        self._board.clear()
+        self._view.clear()
         if self._end_is_wanted:
             await self._send(SubOrderNews(sub_order_no=self._no, status=self._status))
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -177,11 +177,11 @@ class SubOrder:
         answer: Answer = await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_rescheduled, record, **LOCAL),
             topic="shipping record",
-            board=self._board,
+            view=self._view,
         )
         if answer.refused is None:
             self._dispatch.ships_from = changed.ships_from
-            self._board.show()
+            self._view.show()
         return answer
 
     @workflow.update(description="The merchant gave the parcel to a carrier")
@@ -196,7 +196,7 @@ class SubOrder:
         answer: Answer = await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_shipped, record, **LOCAL),
             topic="shipping record",
-            board=self._board,
+            view=self._view,
         )
         if answer.refused is None:
             self._shipped = True
@@ -210,7 +210,7 @@ class SubOrder:
         answer: Answer = await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_delivered, record, **LOCAL),
             topic="delivery record",
-            board=self._board,
+            view=self._view,
         )
         if answer.refused is None:
             self._shipped = self._delivered = True  # shipped too, should that message have been lost
@@ -240,7 +240,7 @@ class SubOrder:
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
-        self._board.try_again()
+        self._view.try_again()
 
     def _operator_cancels(self) -> None:
         """The cancel button of the Temporal UI: the same as the platform's cancel, and refused when it is."""
@@ -250,7 +250,7 @@ class SubOrder:
         answer = await self._close(Cancel(note="cancelled in Temporal"))
         if answer.refused is not None:
             self._not_cancelled = answer.refused.reason
-            self._board.show()
+            self._view.show()
 
     # --- their parts
 
@@ -259,7 +259,7 @@ class SubOrder:
         answer: Answer = await patiently(
             lambda: workflow.execute_local_activity_method(OrderActivities.record_received, record, **LOCAL),
             topic="receipt record",
-            board=self._board,
+            view=self._view,
         )
         if answer.refused is None:
             self._shipped = self._received = True
@@ -267,7 +267,7 @@ class SubOrder:
         return answer
 
     async def _close(self, cancel: Cancel) -> Answer:
-        closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._board)
+        closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._view)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
@@ -279,7 +279,7 @@ class SubOrder:
         """The key is the update's id: asked again under it, by whichever run, they are closed once."""
         act = workflow.current_update_info()
         assert act is not None
-        closed = await close_pieces(self._no, act.id, cancel, self._board)
+        closed = await close_pieces(self._no, act.id, cancel, self._view)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._left = by_line(closed.left)
@@ -296,12 +296,12 @@ class SubOrder:
             if number != self._no:
                 await tell_closed(number, reason)
 
-    def _give_back(self, owed: PayBack) -> None:
+    def _give_back(self, owed: Owed) -> None:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
         if owed.key in self._given_back:
             return
         self._given_back.add(owed.key)
-        giving = bring_back(self._start.order_no, owed, self._board)
+        giving = give_back(self._start.order_no, owed, self._view)
         self._unfinished.append(asyncio.create_task(giving))
 
     @property
@@ -312,13 +312,13 @@ class SubOrder:
             return Status.COMPLETED
         if self._shipped:
             return Status.SHIPPED
-        return Status.EXCEPTION if self._board.waiting else Status.AWAITING_SHIPMENT
+        return Status.EXCEPTION if self._view.waiting else Status.AWAITING_SHIPMENT
 
     def _show_status(self) -> None:
-        self._board.stage(search.ORDER_STATUS, self._status.value)
+        self._view.stage(run_names.ORDER_STATUS, self._status.value)
         if self._close_reason is not None:
-            self._board.stage(search.CLOSE_REASON, self._close_reason.value)
-        self._board.show()
+            self._view.stage(run_names.CLOSE_REASON, self._close_reason.value)
+        self._view.show()
 
     def _tell_order(self, topic: str = "", text: str | None = None) -> None:
         news = SubOrderNews(sub_order_no=self._no, status=self._status, topic=topic, text=text)
@@ -329,7 +329,7 @@ class SubOrder:
         self._tell_order(topic, text)
 
     async def _send(self, news: SubOrderNews) -> None:
-        order = workflow.get_external_workflow_handle(search.order_id(self._start.order_no))
+        order = workflow.get_external_workflow_handle(run_names.order_id(self._start.order_no))
         try:
             await order.signal("sub_order_news", news)
         except FailureError:

@@ -12,7 +12,7 @@ from domain.order.payment import Capture
 from domain.order.status import CloseReason
 
 
-class Standing(StrEnum):
+class PaymentStage(StrEnum):
     """How an order that awaits its payment stands."""
 
     WAITING = "WAITING"
@@ -22,17 +22,17 @@ class Standing(StrEnum):
 
 def weigh(
     *, rejected: bool, cancelled: CloseReason | None, paid: bool, overdue: bool
-) -> tuple[Standing, CloseReason | None]:
+) -> tuple[PaymentStage, CloseReason | None]:
     """The standing that wins, with the reason when it is CLOSING."""
     if rejected:
-        return Standing.CLOSING, CloseReason.RISK_REJECTED
+        return PaymentStage.CLOSING, CloseReason.RISK_REJECTED
     if cancelled is not None:
-        return Standing.CLOSING, cancelled
+        return PaymentStage.CLOSING, cancelled
     if paid:
-        return Standing.PAID, None
+        return PaymentStage.PAID, None
     if overdue:
-        return Standing.CLOSING, CloseReason.UNPAID
-    return Standing.WAITING, None
+        return PaymentStage.CLOSING, CloseReason.UNPAID
+    return PaymentStage.WAITING, None
 
 
 class CaptureOutcome(StrEnum):

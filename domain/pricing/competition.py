@@ -9,7 +9,7 @@ from domain.pricing.promotion import Discount, Gift, PromotionBase
 from domain.pricing.savings import Eligible, saves, times_reached
 
 
-class Reason(StrEnum):
+class WhyNotApplied(StrEnum):
     """Why a promotion did not apply; the first that holds is given."""
 
     ISSUED_UNDER_OTHER_MODE = "ISSUED_UNDER_OTHER_MODE"
@@ -43,12 +43,12 @@ class Award:
 
 
 @dataclass
-class Verdict:
+class LevelResult:
     """Who won, and what became of everybody; a fate of None is to have applied."""
 
     awards: list[Award] = field(default_factory=list)
     gifts: list[tuple[Gift, Sequence[int]]] = field(default_factory=list)
-    fates: dict[str, Reason | None] = field(default_factory=dict)
+    fates: dict[str, WhyNotApplied | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,21 @@ class Contest:
         return bool(lines) and times_reached(gift, self.amounts(lines)) > 0
 
 
-def one_for_all(contest: Contest) -> Verdict:
+def one_for_all(contest: Contest) -> LevelResult:
     """One discount and one gift for all the lines together."""
-    verdict = Verdict()
+    verdict = LevelResult()
     offers: list[tuple[Discount, Savings]] = []
     for promotion, lines in contest.discounts:
         savings = contest.savings(promotion, lines)
         verdict.fates[promotion.promotion_id] = (
-            Reason.THRESHOLD_NOT_REACHED if savings is None else Reason.SAVES_NOTHING
+            WhyNotApplied.THRESHOLD_NOT_REACHED if savings is None else WhyNotApplied.SAVES_NOTHING
         )
         if savings is not None:
             offers.append((promotion, savings))
     offers.sort(key=lambda offer: (-sum(offer[1].values()), offer[0].precedence))
     if offers and sum(offers[0][1].values()) > 0:
         for promotion, _ in offers:
-            verdict.fates[promotion.promotion_id] = Reason.ANOTHER_SAVES_MORE
+            verdict.fates[promotion.promotion_id] = WhyNotApplied.ANOTHER_SAVES_MORE
         promotion, savings = offers[0]
         verdict.fates[promotion.promotion_id] = None
         rivals: dict[int | None, Rival] = {}
@@ -95,23 +95,23 @@ def one_for_all(contest: Contest) -> Verdict:
     return verdict
 
 
-def _one_gift(contest: Contest, verdict: Verdict) -> None:
+def _one_gift(contest: Contest, verdict: LevelResult) -> None:
     earned = [(gift, lines) for gift, lines in contest.gifts if contest.reached(gift, lines)]
     for gift, _ in contest.gifts:
-        verdict.fates[gift.promotion_id] = Reason.THRESHOLD_NOT_REACHED
+        verdict.fates[gift.promotion_id] = WhyNotApplied.THRESHOLD_NOT_REACHED
     for gift, _ in earned:
-        verdict.fates[gift.promotion_id] = Reason.ANOTHER_SAVES_MORE
+        verdict.fates[gift.promotion_id] = WhyNotApplied.ANOTHER_SAVES_MORE
     if earned:
         winner = min(earned, key=lambda entry: entry[0].precedence)
         verdict.fates[winner[0].promotion_id] = None
         verdict.gifts.append(winner)
 
 
-def one_per_line(contest: Contest) -> Verdict:
+def one_per_line(contest: Contest) -> LevelResult:
     """One discount and one gift for each line. A line counts only for the promotion it takes: towards its
     threshold, its bundle and its cap. Where a winner then no longer applies, it is out, and its lines choose
     again."""
-    verdict = Verdict()
+    verdict = LevelResult()
     first = {p.promotion_id: contest.savings(p, lines) for p, lines in contest.discounts}
     alive = [p for p, _ in contest.discounts if any((first[p.promotion_id] or {}).values())]
     settled: dict[str, Savings] = {}
@@ -175,22 +175,22 @@ def _rivals(
 
 
 def _fate(
-    promotion: Discount, lines: Sequence[int], first: dict[str, Savings | None], verdict: Verdict
-) -> Reason | None:
+    promotion: Discount, lines: Sequence[int], first: dict[str, Savings | None], verdict: LevelResult
+) -> WhyNotApplied | None:
     if any(award.promotion is promotion for award in verdict.awards):
         return None
     if first[promotion.promotion_id] is None:
-        return Reason.THRESHOLD_NOT_REACHED
+        return WhyNotApplied.THRESHOLD_NOT_REACHED
     taken = {line for award in verdict.awards for line, saved in award.savings.items() if saved}
-    return Reason.ANOTHER_SAVES_MORE if taken.intersection(lines) else Reason.SAVES_NOTHING
+    return WhyNotApplied.ANOTHER_SAVES_MORE if taken.intersection(lines) else WhyNotApplied.SAVES_NOTHING
 
 
-def _gift_per_line(contest: Contest, verdict: Verdict) -> None:
+def _gift_per_line(contest: Contest, verdict: LevelResult) -> None:
     alive = [(gift, lines) for gift, lines in contest.gifts if contest.reached(gift, lines)]
     for gift, _ in contest.gifts:
-        verdict.fates[gift.promotion_id] = Reason.THRESHOLD_NOT_REACHED
+        verdict.fates[gift.promotion_id] = WhyNotApplied.THRESHOLD_NOT_REACHED
     for gift, _ in alive:
-        verdict.fates[gift.promotion_id] = Reason.ANOTHER_SAVES_MORE
+        verdict.fates[gift.promotion_id] = WhyNotApplied.ANOTHER_SAVES_MORE
     alive.sort(key=lambda entry: entry[0].precedence)
     while alive:
         choices: dict[int, Gift] = {}

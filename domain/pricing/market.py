@@ -8,7 +8,7 @@ from domain.base import Message, Utc
 from domain.order.product import OnSale
 from domain.pricing.promotion import Promotion
 from domain.splitting.freight import FreightTemplate
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 
 
 class Coupon(Message):

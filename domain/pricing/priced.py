@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.order.product import DeliveryMode, Product
-from domain.pricing.competition import Reason
+from domain.pricing.competition import WhyNotApplied
 from domain.pricing.promotion import Funder, Level
 
 
@@ -70,13 +70,13 @@ class Win:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class PricedCart:
     """A priced cart, lines in the order of their numbers, promotions not applied in the order they were
     given."""
 
     lines: Sequence[PricedLine]
     gifts: Sequence[GivenGift]
-    not_applied: Sequence[tuple[str, Reason]]
+    not_applied: Sequence[tuple[str, WhyNotApplied]]
     wins: Sequence[Win]
 
     @property

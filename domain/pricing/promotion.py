@@ -28,7 +28,7 @@ MERCHANT_LEVELS = frozenset({Level.SHOP, Level.SHOP_COUPON})
 PLATFORM_LEVELS = frozenset({Level.CROSS_SHOP, Level.PLATFORM_COUPON})
 
 
-class Kind(StrEnum):
+class PromotionKind(StrEnum):
     ITEM_PRICE = "ITEM_PRICE"  # 单品价
     AMOUNT_OFF = "AMOUNT_OFF"  # 满减, 每满减
     PERCENT_OFF = "PERCENT_OFF"  # 满折
@@ -99,7 +99,7 @@ class PromotionBase(Document):
 class ItemPrice(PromotionBase):
     """Another price for a SKU, for everybody or for one member tier."""
 
-    kind: Literal[Kind.ITEM_PRICE]
+    kind: Literal[PromotionKind.ITEM_PRICE]
     price_fen: Amount
     tier: Name | None = None
     max_off_fen: Amount | None = None
@@ -114,7 +114,7 @@ class ItemPrice(PromotionBase):
 class AmountOff(PromotionBase):
     """So much off at a threshold; with `repeat`, once for every time the threshold is reached."""
 
-    kind: Literal[Kind.AMOUNT_OFF]
+    kind: Literal[PromotionKind.AMOUNT_OFF]
     off_fen: Amount
     repeat: bool = False
     max_off_fen: Amount | None = None
@@ -141,7 +141,7 @@ class AmountOff(PromotionBase):
 class PercentOff(PromotionBase):
     """25 means: pay 75 %."""
 
-    kind: Literal[Kind.PERCENT_OFF]
+    kind: Literal[PromotionKind.PERCENT_OFF]
     percent_off: Annotated[int, Field(ge=1, le=100)]
     max_off_fen: Amount | None = None
 
@@ -149,7 +149,7 @@ class PercentOff(PromotionBase):
 class BundlePrice(PromotionBase):
     """Any `pieces` of the eligible SKUs for `price_fen`."""
 
-    kind: Literal[Kind.BUNDLE_PRICE]
+    kind: Literal[PromotionKind.BUNDLE_PRICE]
     price_fen: Amount
     pieces: Quantity
     max_off_fen: Amount | None = None
@@ -158,7 +158,7 @@ class BundlePrice(PromotionBase):
 class Gift(PromotionBase):
     """A gift SKU at a threshold. It takes nothing off."""
 
-    kind: Literal[Kind.GIFT]
+    kind: Literal[PromotionKind.GIFT]
     gift_sku: Name
     gift_quantity: Quantity = 1
     gift_returnable: bool = True

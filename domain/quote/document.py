@@ -10,8 +10,8 @@ from domain.base import Document
 from domain.order.cart import PricingMode, SplitTiming
 from domain.order.product import EPOCH, Amount, Name, Product, Quantity, Time
 from domain.pricing.promotion import COUPON_LEVELS, Gift, Promotion, wrong
-from domain.splitting.parcels import ParcelLimit
-from domain.splitting.split_model import Places, Warehouse
+from domain.splitting.model import Places, Warehouse
+from domain.splitting.packing import ParcelLimit
 
 MAX_LINES = 1_000
 """Limits on one document; beyond, a clear error instead of a slow answer."""

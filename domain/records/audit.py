@@ -60,12 +60,12 @@ class Remedy(StrEnum):
     PERSON = "PERSON"
 
 
-class Verdict(NamedTuple):
+class HeldVerdict(NamedTuple):
     remedy: Remedy
     why: str = ""
 
 
-def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> Verdict:
+def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> HeldVerdict:
     """`closed`: how the latest run of each order or sub-order ended, for those that have no open one. `far`: how long
     past its deadline an open run needs a person."""
     how = closed.get(held.order_no)
@@ -75,33 +75,35 @@ def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: t
         return _unrecorded(held, how)
     cut_short = how != TOLD_ITS_END
     if held.ended and (not cut_short or (how == NO_RUN and held.restarts)):
-        return Verdict(Remedy.PERSON, f"it has ended ({held.status}), and still holds {held.holds}")
+        return HeldVerdict(Remedy.PERSON, f"it has ended ({held.status}), and still holds {held.holds}")
     if held.restarts >= RESTARTS:
-        return Verdict(Remedy.PERSON, f"its run ended before its time, again, after {held.restarts} new starts: {how}")
-    return Verdict(Remedy.START_AGAIN, how)
+        return HeldVerdict(
+            Remedy.PERSON, f"its run ended before its time, again, after {held.restarts} new starts: {how}"
+        )
+    return HeldVerdict(Remedy.START_AGAIN, how)
 
 
-def _beside_its_run(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> Verdict:
+def _beside_its_run(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> HeldVerdict:
     """Its run is open, and nothing that it may still see to is touched."""
     if held.due is not None and now - held.due > far:
-        return Verdict(Remedy.PERSON, f"its run is open, and should have gone on by {held.due:%Y-%m-%d %H:%M} UTC")
+        return HeldVerdict(Remedy.PERSON, f"its run is open, and should have gone on by {held.due:%Y-%m-%d %H:%M} UTC")
     if held.split and held.stock:
-        return Verdict(Remedy.PERSON, "it has been split, and its sellable stock is only reserved")
+        return HeldVerdict(Remedy.PERSON, "it has been split, and its sellable stock is only reserved")
     if held.split and held.coupons:
-        return Verdict(Remedy.PERSON, f"it has been split, and {held.coupons} of its coupons are not redeemed")
+        return HeldVerdict(Remedy.PERSON, f"it has been split, and {held.coupons} of its coupons are not redeemed")
     left = [number for number in held.goods if closed.get(number) == TOLD_ITS_END]
     if left and not held.ended:
-        return Verdict(Remedy.PERSON, f"goods in a warehouse are set aside for {', '.join(left)}, which has ended")
+        return HeldVerdict(Remedy.PERSON, f"goods in a warehouse are set aside for {', '.join(left)}, which has ended")
     lost = [number for number in held.parts if number in closed]
     if lost:
-        return Verdict(Remedy.NUDGE, f"no open run of {', '.join(lost)}")
-    return Verdict(Remedy.NONE)
+        return HeldVerdict(Remedy.NUDGE, f"no open run of {', '.join(lost)}")
+    return HeldVerdict(Remedy.NONE)
 
 
-def _unrecorded(held: HeldOrder, how: str) -> Verdict:
+def _unrecorded(held: HeldOrder, how: str) -> HeldVerdict:
     if held.refused or how in (NO_RUN, TOLD_ITS_END) or held.restarts >= RESTARTS:
-        return Verdict(Remedy.GIVE_BACK, how)
-    return Verdict(Remedy.START_AGAIN, how)
+        return HeldVerdict(Remedy.GIVE_BACK, how)
+    return HeldVerdict(Remedy.START_AGAIN, how)
 
 
 class Finding(Message):

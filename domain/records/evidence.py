@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.base import Message, Utc
 from domain.order.cart import Terms
-from domain.order.order import OrderLine, PricedOrder
+from domain.order.lines import OrderLine, PricedOrder
 from domain.order.order_number import GENES
 from domain.order.snapshot import TradeSnapshot, canonical
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.order.order import OrderLine
+from domain.order.lines import OrderLine
 from domain.order.snapshot import TradeSnapshot, canonical, digest
 from domain.records.evidence import GENESIS, ChainEvidence, HistoryEvidence, LineEvidence, Link, link_sha256
 

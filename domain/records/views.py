@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from domain.after_sale.case import CaseAction, CaseKind, CaseStatus
 from domain.base import Message, Utc
-from domain.order.order import SubOrderPlan
+from domain.order.lines import SubOrderPlan
 from domain.order.status import CloseReason, Status
 
 

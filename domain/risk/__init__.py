@@ -1,7 +1,7 @@
 """Risk (RULES.md §8): who may order (`screen`), and what to think of an order once it is placed (`assess`)."""
 
 from domain.risk.assess import RULES, assess
-from domain.risk.facts import AssessFacts, LineFacts, OrderFacts, ReceiptFacts, UsualFacts
+from domain.risk.facts import AssessFacts, LineFacts, PastOrder, ReceiptFacts, UsualFacts
 from domain.risk.identity import Block, BlockKind, Identity, address_key, block_value, device_key, phone_key
 from domain.risk.screen import NOT_ACCEPTED, Screened, ScreenFacts, screen
 from domain.risk.settings import BadSetting, RiskSettings
@@ -9,9 +9,9 @@ from domain.risk.verdict import (
     Assessment,
     ChangedVerdict,
     Decision,
-    Reason,
     RiskDecided,
     RiskKind,
+    RiskReason,
     RiskVerdict,
     TryReport,
 )
@@ -28,11 +28,11 @@ __all__ = [
     "Decision",
     "Identity",
     "LineFacts",
-    "OrderFacts",
-    "Reason",
+    "PastOrder",
     "ReceiptFacts",
     "RiskDecided",
     "RiskKind",
+    "RiskReason",
     "RiskSettings",
     "RiskVerdict",
     "ScreenFacts",

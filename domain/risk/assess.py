@@ -6,9 +6,9 @@ from domain.risk.facts import AssessFacts
 from domain.risk.promo import discount_share, new_accounts, placed_again
 from domain.risk.rules import brushing, scalping, velocity
 from domain.risk.settings import RiskSettings
-from domain.risk.verdict import Assessment, Reason, RiskVerdict
+from domain.risk.verdict import Assessment, RiskReason, RiskVerdict
 
-Rule = Callable[[AssessFacts, RiskSettings], Reason | None]
+Rule = Callable[[AssessFacts, RiskSettings], RiskReason | None]
 
 # Add a rule here. It sees the facts and its thresholds, nothing else.
 RULES: list[Rule] = [brushing, new_accounts, discount_share, placed_again, scalping, velocity]

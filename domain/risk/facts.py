@@ -27,7 +27,7 @@ class ReceiptFacts(Message):
     reviewed_at: Utc | None = None
 
 
-class OrderFacts(Message):
+class PastOrder(Message):
     order_no: str
     buyer_id: int
     device_id: str
@@ -56,10 +56,10 @@ class OrderFacts(Message):
     def closed_by(self, moment: datetime) -> bool:
         return self.closed_at is not None and self.closed_at <= moment
 
-    def shares_device_or_address(self, other: "OrderFacts") -> bool:
+    def shares_device_or_address(self, other: "PastOrder") -> bool:
         return self.device_id == other.device_id or self.address_key == other.address_key
 
-    def shares_phone_block(self, other: "OrderFacts", digits: int) -> bool:
+    def shares_phone_block(self, other: "PastOrder", digits: int) -> bool:
         return phone_neighbours(self.phone_key, digits) == phone_neighbours(other.phone_key, digits)
 
 
@@ -73,12 +73,12 @@ class UsualFacts(Message):
 
 
 class AssessFacts(Message):
-    order: OrderFacts
+    order: PastOrder
     # Those that share the buyer, device, address, phone or block of phone numbers.
-    earlier: list[OrderFacts] = []  # noqa: RUF012  pydantic copies it
+    earlier: list[PastOrder] = []  # noqa: RUF012  pydantic copies it
     usual: UsualFacts = UsualFacts()
 
-    def within(self, span: timedelta) -> list[OrderFacts]:
+    def within(self, span: timedelta) -> list[PastOrder]:
         """The earlier orders placed in the `span` before this one."""
         since = self.order.placed_at - span
         return [past for past in self.earlier if past.placed_at > since]

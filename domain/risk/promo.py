@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from domain.order.status import CloseReason
-from domain.risk.facts import AssessFacts, OrderFacts
+from domain.risk.facts import AssessFacts, PastOrder
 from domain.risk.settings import RiskSettings
-from domain.risk.verdict import Reason, RiskKind
+from domain.risk.verdict import RiskKind, RiskReason
 
 _LET_GO = {CloseReason.CANCELLED_BY_BUYER, CloseReason.UNPAID}
 
 
-def new_accounts(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def new_accounts(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """Many accounts, each at its first order, on one device, one address or one block of phone numbers."""
     order = facts.order
     if not order.first_of_buyer:
@@ -28,7 +28,7 @@ def new_accounts(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     for shared, (group, enough) in groups.items():
         accounts = len(group) + 1
         if accounts >= enough:
-            return Reason(
+            return RiskReason(
                 kind=RiskKind.PROMO_ABUSE,
                 text=f"{accounts} new accounts on one {shared} in {settings.new_accounts_days} days",
                 weight=settings.new_accounts_weight,
@@ -37,7 +37,7 @@ def new_accounts(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     return None
 
 
-def discount_share(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def discount_share(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """A discount that takes far more of the price than discounts usually do."""
     goods_fen, off_fen, usual = facts.order.goods_fen(), facts.order.discount_fen(), facts.usual
     if goods_fen == 0 or goods_fen < settings.discount_goods_fen:
@@ -47,7 +47,7 @@ def discount_share(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     is_unusual = not known or off_fen * usual.goods_fen > settings.discount_factor * usual.discount_fen * goods_fen
     if not (is_high and is_unusual and off_fen):
         return None
-    return Reason(
+    return RiskReason(
         kind=RiskKind.PROMO_ABUSE,
         text=f"{off_fen} of {goods_fen} fen are discount",
         weight=settings.discount_weight,
@@ -60,7 +60,7 @@ def discount_share(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     )
 
 
-def placed_again(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def placed_again(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """The same goods ordered and let go again and again, by this buyer or from this device: probing for a price.
 
     Let go: cancelled by the buyer, or left unpaid until the deadline.
@@ -76,7 +76,7 @@ def placed_again(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     ]
     if len(dropped) < settings.placed_again:
         return None
-    return Reason(
+    return RiskReason(
         kind=RiskKind.PROMO_ABUSE,
         text=f"{len(dropped)} orders for the same goods let go in {settings.placed_again_hours} hours",
         weight=settings.placed_again_weight,
@@ -84,5 +84,5 @@ def placed_again(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     )
 
 
-def _numbers(orders: list[OrderFacts]) -> list[str]:
+def _numbers(orders: list[PastOrder]) -> list[str]:
     return [order.order_no for order in orders]

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from domain.risk.facts import AssessFacts, OrderFacts
+from domain.risk.facts import AssessFacts, PastOrder
 from domain.risk.settings import RiskSettings
-from domain.risk.verdict import Reason, RiskKind
+from domain.risk.verdict import RiskKind, RiskReason
 
 
-def brushing(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def brushing(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """刷单: one merchant, again and again, cheap; and praised in no time, or by many buyers of one place, or both."""
     for merchant in sorted({line.merchant for line in facts.order.lines}):
         bought = _cheap_orders(facts, settings, merchant)
@@ -18,7 +18,7 @@ def brushing(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
         weight = settings.brushing_praised_weight if praised >= settings.brushing_praised_orders else 0
         weight += settings.brushing_shared_weight if buyers >= settings.brushing_shared_buyers else 0
         if len(bought) >= settings.brushing_orders and weight:
-            return Reason(
+            return RiskReason(
                 kind=RiskKind.BRUSHING,
                 text=f"{len(bought)} cheap orders at {merchant} in {settings.brushing_days} days",
                 weight=weight,
@@ -32,7 +32,7 @@ def brushing(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     return None
 
 
-def scalping(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def scalping(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """黄牛: a limited SKU, bought by several buyers of one address, phone or device, together over its limit."""
     near = [past for past in facts.within(timedelta(days=settings.scalping_days)) if _is_live_kin(past, facts.order)]
     for sku in sorted({line.sku for line in facts.order.lines if line.limited}):
@@ -41,7 +41,7 @@ def scalping(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
         limit = settings.sku_limits.get(sku, settings.limited_pieces)
         buyers = len({order.buyer_id for order in bought})
         if pieces > limit and buyers > 1:
-            return Reason(
+            return RiskReason(
                 kind=RiskKind.SCALPING,
                 text=f"{buyers} buyers who share an address, phone or device bought {pieces} of {sku}, limit {limit}",
                 weight=settings.scalping_weight,
@@ -56,7 +56,7 @@ def scalping(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     return None
 
 
-def velocity(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
+def velocity(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     """Within an hour, far more orders, or far more money, than this buyer's and anybody's usual hour."""
     mine = [past for past in facts.earlier if past.buyer_id == facts.order.buyer_id]
     since = facts.order.placed_at - timedelta(hours=1)
@@ -78,7 +78,7 @@ def velocity(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     too_much = far_over(goods_fen, settings.velocity_fen, _goods_fen(before), usual.goods_fen if usual else 0)
     if not (too_many or too_much):
         return None
-    return Reason(
+    return RiskReason(
         kind=RiskKind.VELOCITY,
         text=f"{orders} orders worth {goods_fen} fen within an hour",
         weight=settings.velocity_weight,
@@ -93,7 +93,7 @@ def velocity(facts: AssessFacts, settings: RiskSettings) -> Reason | None:
     )
 
 
-def _cheap_orders(facts: AssessFacts, settings: RiskSettings, merchant: str) -> list[OrderFacts]:
+def _cheap_orders(facts: AssessFacts, settings: RiskSettings, merchant: str) -> list[PastOrder]:
     """This order and the earlier ones of its buyer, device or address, that bought little of the merchant."""
     kin = [
         past
@@ -106,7 +106,7 @@ def _cheap_orders(facts: AssessFacts, settings: RiskSettings, merchant: str) -> 
     return cheap if facts.order in cheap else []
 
 
-def _praised_quickly(order: OrderFacts, merchant: str, moment: datetime, settings: RiskSettings) -> bool:
+def _praised_quickly(order: PastOrder, merchant: str, moment: datetime, settings: RiskSettings) -> bool:
     """Confirmed and reviewed soon after it was placed, as far as was known at `moment`."""
     latest = min(moment, order.placed_at + timedelta(hours=settings.brushing_praised_hours))
     return any(
@@ -116,7 +116,7 @@ def _praised_quickly(order: OrderFacts, merchant: str, moment: datetime, setting
     )
 
 
-def _is_live_kin(past: OrderFacts, order: OrderFacts) -> bool:
+def _is_live_kin(past: PastOrder, order: PastOrder) -> bool:
     same = past.buyer_id == order.buyer_id or past.phone_key == order.phone_key
     return (same or past.shares_device_or_address(order)) and not past.closed_by(order.placed_at)
 
@@ -125,5 +125,5 @@ def _hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def _goods_fen(orders: Iterable[OrderFacts]) -> int:
+def _goods_fen(orders: Iterable[PastOrder]) -> int:
     return sum(order.goods_fen() for order in orders)

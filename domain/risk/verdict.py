@@ -20,7 +20,7 @@ class RiskKind(StrEnum):
     VELOCITY = "VELOCITY"
 
 
-class Reason(Message):
+class RiskReason(Message):
     """Why, how heavily it counts, and what was seen: counts and order numbers, nothing personal."""
 
     kind: RiskKind
@@ -42,7 +42,7 @@ class Assessment(Message):
 
     verdict: RiskVerdict
     score: int
-    reasons: list[Reason]
+    reasons: list[RiskReason]
     decision: Decision | None = None  # one that was taken before: no person is asked again
 
 

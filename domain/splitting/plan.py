@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from domain.apportion import slice_worth
 from domain.order.cart import Terms
-from domain.order.order import OrderLine, SubOrderLine, SubOrderPlan
+from domain.order.lines import OrderLine, SubOrderLine, SubOrderPlan
 from domain.order.order_number import sub_order_no
 from domain.order.product import DeliveryMode, Product
+from domain.splitting.cut import share_shipping, shipping_shares, split
 from domain.splitting.freight import Consignment, FreightTemplate, freight_fen
-from domain.splitting.parcels import ParcelLimit
-from domain.splitting.split_model import BACKORDER, OrderedLine, Places, SubOrder, Warehouse
-from domain.splitting.splitting import share_shipping, shipping_shares, split
+from domain.splitting.model import BACKORDER, OrderedLine, Places, PlannedSubOrder, Warehouse
+from domain.splitting.packing import ParcelLimit
 
 
-def cut(lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], terms: Terms) -> list[SubOrder]:
+def cut(lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], terms: Terms) -> list[PlannedSubOrder]:
     """The parcels of an order, before the shipping is shared. Raises TooManyParcels."""
     return split([_ordered(line) for line in lines], places(warehouses, terms))
 
@@ -29,7 +29,7 @@ def places(warehouses: Sequence[Warehouse], terms: Terms) -> Places:
     return Places(warehouses, limit, [group.split("+") for group in terms.handling_groups.split()])
 
 
-def shipping(parts: Sequence[SubOrder], templates: Sequence[FreightTemplate]) -> int:
+def shipping(parts: Sequence[PlannedSubOrder], templates: Sequence[FreightTemplate]) -> int:
     """The freight of an order, by the merchants' templates."""
     return freight_fen(
         (
@@ -41,7 +41,9 @@ def shipping(parts: Sequence[SubOrder], templates: Sequence[FreightTemplate]) ->
     )
 
 
-def plan(order_no: str, lines: Sequence[OrderLine], parts: Sequence[SubOrder], shipping_fen: int) -> list[SubOrderPlan]:
+def plan(
+    order_no: str, lines: Sequence[OrderLine], parts: Sequence[PlannedSubOrder], shipping_fen: int
+) -> list[SubOrderPlan]:
     """The sub-orders, numbered, with their shares of the shipping. Lines and amounts add up to the order."""
     sold = {line.line_no: line for line in lines}
     shared = share_shipping(parts, shipping_fen)
@@ -98,7 +100,7 @@ def _on_the_shelf(part: SubOrderPlan, shelf: dict[str, int] | None) -> SubOrderP
     return part.model_copy(update={"flags": flags})
 
 
-def _plan(order_no: str, index: int, part: SubOrder, sold: dict[int, OrderLine]) -> SubOrderPlan:
+def _plan(order_no: str, index: int, part: PlannedSubOrder, sold: dict[int, OrderLine]) -> SubOrderPlan:
     return SubOrderPlan(
         sub_order_no=sub_order_no(order_no, index),
         index=index,
@@ -139,5 +141,5 @@ def _ordered(line: OrderLine) -> OrderedLine:
     return OrderedLine(line.line_no, line.quantity, line.pay_fen, product, line.warehouse)
 
 
-def _weight(part: SubOrder) -> int:
+def _weight(part: PlannedSubOrder) -> int:
     return sum(line.line.product.weight_g * line.quantity for line in part.lines)

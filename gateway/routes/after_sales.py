@@ -25,7 +25,7 @@ from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
 from gateway.parties import KEY_PATTERN, Acting, OptionalKey, acting
 from gateway.problems import KEY_REUSED, NOT_ALLOWED_NOW, Problem, no_such_case
-from store.after_sale.cases import KeyReused
+from store.database.keys import KeyReused
 
 router = APIRouter(tags=["after-sale"])
 

@@ -6,16 +6,24 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from acts.checkout import Accepted, TooLarge
 from domain.order.cart import Cart
-from domain.order.order import Placement, Refusal
+from domain.order.lines import Placement, Refusal
 from domain.records.views import OrderView
 from gateway.auth import Caller, Role, allow, not_for
 from gateway.bodies import body
 from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
 from gateway.parties import KEY_PATTERN, Number, name_of, number_of
-from gateway.problems import KEY_REUSED, LIMIT_EXCEEDED, ORDER_REFUSED, RETRY_AFTER_S, Kind, Problem, no_such_order
+from gateway.problems import (
+    KEY_REUSED,
+    LIMIT_EXCEEDED,
+    ORDER_REFUSED,
+    RETRY_AFTER_S,
+    Problem,
+    ProblemKind,
+    no_such_order,
+)
 from gateway.visibility import shown_to
-from store.orders.checkout_keys import KeyReused
+from store.database.keys import KeyReused
 
 router = APIRouter(tags=["orders"])
 
@@ -95,7 +103,7 @@ async def show(
     return shown
 
 
-def _refused(refusal: Refusal, kind: Kind = ORDER_REFUSED, **more: str) -> Problem:
+def _refused(refusal: Refusal, kind: ProblemKind = ORDER_REFUSED, **more: str) -> Problem:
     told: dict[str, Any] = {"code": refusal.code, "place": refusal.place, "remedy": refusal.remedy, **more}
     return Problem(kind, refusal.detail, **told)
 

@@ -28,7 +28,7 @@ class RefundQuery(BaseModel):
     )
 
 
-class LineRefund(Message):
+class LineRefundPreview(Message):
     """Pieces that would go back, and what is paid back for them."""
 
     sub_order_no: str
@@ -43,7 +43,7 @@ class RefundPreview(Message):
     """`amount_fen` is what the buyer would get: the lines' amounts and the shipping, less what is withheld for gifts
     that are kept. `gifts_to_return` want to come back with the pieces: one that does not is taken off, too."""
 
-    lines: list[LineRefund]
+    lines: list[LineRefundPreview]
     shipping_fen: int
     gifts_to_return: list[GiftBack]
     gifts_kept: list[GiftBack]
@@ -79,7 +79,7 @@ def _preview(quote: RefundQuote) -> RefundPreview:
     """Without who funds the discounts, which is not the buyer's business."""
     return RefundPreview(
         lines=[
-            LineRefund(
+            LineRefundPreview(
                 sub_order_no=line.sub_order_no,
                 line_no=line.line_no,
                 sku=line.sku,

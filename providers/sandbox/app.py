@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 
 from providers.sandbox import cashier, hooks, merchant, payment
 from providers.sandbox.bad_days import BadDays
-from providers.sandbox.problems import Problem, body, problem_answer
+from providers.sandbox.problems import SandboxProblem, body, problem_answer
 from providers.sandbox.relay import Relay
 from providers.sandbox.state import State, TheState
 
@@ -20,7 +20,7 @@ router = APIRouter()
 async def health(request: Request) -> dict[str, str]:
     """Up, and its relay too: notifications that nobody sends would look like buyers who do not pay."""
     if request.app.state.relay_task.done():
-        raise Problem(503, "relay-stopped", "the relay of the notifications has stopped")
+        raise SandboxProblem(503, "relay-stopped", "the relay of the notifications has stopped")
     return {"status": "ok"}
 
 
@@ -51,7 +51,7 @@ def create_app(state: State, relay: Relay, public_url: str) -> FastAPI:
 
     app = FastAPI(title="Sandbox of the parties outside the house", lifespan=lifespan)
     app.state.sandbox, app.state.relay, app.state.public_url = state, relay, public_url.rstrip("/")
-    app.add_exception_handler(Problem, problem_answer)
+    app.add_exception_handler(SandboxProblem, problem_answer)
     for part in (router, payment.router, cashier.router, merchant.router, hooks.router):
         app.include_router(part)
     return app

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from domain.order.payment import PaymentRequest
 from providers.sandbox import ledger
 from providers.sandbox.ledger import Pay
-from providers.sandbox.problems import Problem, parsed
+from providers.sandbox.problems import SandboxProblem, parsed
 from providers.sandbox.relay import Relay
 from providers.sandbox.state import State, TheState
 
@@ -63,7 +63,7 @@ async def pay(request: Request, state: TheState, payment_id: str) -> Response:
     try:
         with state.transaction() as db:
             paid = ledger.pay(db, payment_id, act, state.bad_days)
-    except Problem as problem:
+    except SandboxProblem as problem:
         if not is_form:
             raise
         return _page(state, payment_id, problem.status)

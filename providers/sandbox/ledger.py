@@ -18,7 +18,7 @@ from domain.order.payment import (
     RefundState,
 )
 from providers.sandbox.bad_days import BadDays
-from providers.sandbox.problems import Problem
+from providers.sandbox.problems import SandboxProblem
 from providers.sandbox.relay import enqueue
 
 MOST_FEN = 10**12
@@ -37,10 +37,10 @@ class Pay(Document):
 def create(db: sqlite3.Connection, request: PaymentRequest) -> None:
     """Open a payment. A repeat changes nothing; a tombstone stays closed."""
     if not 1 <= request.amount_fen <= MOST_FEN:
-        raise Problem(422, "invalid-body", f"amount_fen: must be between 1 and {MOST_FEN}")
+        raise SandboxProblem(422, "invalid-body", f"amount_fen: must be between 1 and {MOST_FEN}")
     known = asked(db, request.payment_id)
     if known is not None and known != request:
-        raise Problem(409, "payment-differs", "this payment_id was created with another body")
+        raise SandboxProblem(409, "payment-differs", "this payment_id was created with another body")
     db.execute(
         "INSERT INTO payments (payment_id, request) VALUES (?, ?)"
         " ON CONFLICT (payment_id) DO UPDATE SET request = excluded.request",
@@ -94,12 +94,12 @@ def pay(db: sqlite3.Connection, payment_id: str, act: Pay, bad_days: BadDays) ->
     now = datetime.now(UTC)
     where = standing(db, payment_id, now)
     if not act.force and where == "UNKNOWN":
-        raise Problem(404, "payment-unknown", "there is no such payment")
+        raise SandboxProblem(404, "payment-unknown", "there is no such payment")
     if not act.force and where != "OPEN":
-        raise Problem(409, f"payment-{where.lower()}", f"the payment is {where.lower()}: it takes no money")
+        raise SandboxProblem(409, f"payment-{where.lower()}", f"the payment is {where.lower()}: it takes no money")
     amount_fen = act.amount_fen or (request.amount_fen if request else None)
     if amount_fen is None:
-        raise Problem(422, "invalid-body", "amount_fen: needed, because nobody has said what to collect")
+        raise SandboxProblem(422, "invalid-body", "amount_fen: needed, because nobody has said what to collect")
     amount_fen = max(1, amount_fen + bad_days.capture_off_fen)
     currency = bad_days.capture_currency or act.currency or (request.currency if request else "CNY")
     for nth in range(act.times):
@@ -125,7 +125,7 @@ def refund(db: sqlite3.Connection, order: RefundOrder, refuse: bool) -> RefundAn
     row = db.execute("SELECT * FROM refunds WHERE refund_no = ?", (order.refund_no,)).fetchone()
     if row is not None:
         if RefundOrder.model_validate_json(row["refund_order"]) != order:
-            raise Problem(409, "refund-differs", "this refund_no was used with another body")
+            raise SandboxProblem(409, "refund-differs", "this refund_no was used with another body")
         before = RefundAnswer.model_validate_json(row["answer"])
         if before.state is RefundState.DONE:
             return before

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from activities.merchant import Granted, GrantGoods, HandOver
 from activities.orders import LineCodes
-from providers.sandbox.problems import Problem, body, fail_if
+from providers.sandbox.problems import SandboxProblem, body, fail_if
 from providers.sandbox.state import TheState
 
 router = APIRouter(prefix="/merchants/{merchant:path}")
@@ -20,12 +20,12 @@ async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depen
     bad_days = state.bad_days
     fail_if(merchant in bad_days.hand_over_fails_for)
     if parcel.merchant != merchant:
-        raise Problem(422, "invalid-body", "merchant: the parcel is for another one")
+        raise SandboxProblem(422, "invalid-body", "merchant: the parcel is for another one")
     with state.transaction() as db:
         row = db.execute("SELECT parcel FROM hand_overs WHERE sub_order_no = ?", (parcel.sub_order_no,)).fetchone()
         before = HandOver.model_validate_json(row["parcel"]) if row is not None else None
         if before is not None and before.revision == parcel.revision and before != parcel:
-            raise Problem(409, "hand-over-differs", "this sub_order_no was handed over with another body")
+            raise SandboxProblem(409, "hand-over-differs", "this sub_order_no was handed over with another body")
         if before is None:
             db.execute(
                 "INSERT INTO hand_overs (sub_order_no, merchant, parcel) VALUES (?, ?, ?)",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from domain.order.payment import OpenPayment, PaymentRequest, ProviderPayment, RefundAnswer, RefundOrder
 from providers.sandbox import ledger
 from providers.sandbox.cashier import cashier_path
-from providers.sandbox.problems import Problem, body, fail_if
+from providers.sandbox.problems import SandboxProblem, body, fail_if
 from providers.sandbox.relay import Relay
 from providers.sandbox.state import TheState
 
@@ -70,7 +70,7 @@ async def query_refund(state: TheState, refund_no: str) -> RefundAnswer:
     fail_if(state.bad_days.query_fails)
     row = state.db.execute("SELECT answer FROM refunds WHERE refund_no = ?", (refund_no,)).fetchone()
     if row is None:
-        raise Problem(404, "refund-unknown", "there is no such refund")
+        raise SandboxProblem(404, "refund-unknown", "there is no such refund")
     return RefundAnswer.model_validate_json(row["answer"])
 
 

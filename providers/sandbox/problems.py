@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Problem(Exception):
+class SandboxProblem(Exception):
     """What was wrong, as a party outside would say it."""
 
     def __init__(self, status: int, kind: str, detail: str) -> None:
@@ -21,8 +21,8 @@ class Problem(Exception):
 
 
 async def problem_answer(_: Request, error: Exception) -> JSONResponse:
-    """The handler of every `Problem`."""
-    assert isinstance(error, Problem)
+    """The handler of every `SandboxProblem`."""
+    assert isinstance(error, SandboxProblem)
     content = {"type": error.kind, "status": error.status, "detail": error.detail}
     return JSONResponse(content, error.status, media_type="application/problem+json")
 
@@ -30,7 +30,7 @@ async def problem_answer(_: Request, error: Exception) -> JSONResponse:
 def fail_if(switch: bool) -> None:
     """A bad day: 503, and nothing was done."""
     if switch:
-        raise Problem(503, "bad-day", "out of order: switched on at /bad-days")
+        raise SandboxProblem(503, "bad-day", "out of order: switched on at /bad-days")
 
 
 def parsed(model: type[Model], raw: bytes | dict[str, str]) -> Model:
@@ -39,7 +39,7 @@ def parsed(model: type[Model], raw: bytes | dict[str, str]) -> Model:
         return model.model_validate_json(raw) if isinstance(raw, bytes) else model.model_validate_strings(raw)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
-        raise Problem(422, "invalid-body", wrong) from None
+        raise SandboxProblem(422, "invalid-body", wrong) from None
 
 
 def body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:

@@ -17,7 +17,7 @@ from acts.acts import Acts
 from acts.checkout import Accepted, Checkout, CheckoutSettings, Unavailable
 from domain.order.acts import ConfirmReceipt, Deliver, Ship
 from domain.order.cart import Address, Cart, CartLine
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.order_number import parse
 from domain.order.product import Product
 from domain.order.status import Actor, Answer, Status
@@ -26,11 +26,11 @@ from runtime.wiring import CHANNEL, limits
 from simulation.bench import floor
 from simulation.bench.stage import Stage
 from simulation.parties import Buyer
-from store.catalog.products import Changes, Listing, PostgresCatalog
+from store.catalog.products import CatalogChanges, Listing, PostgresCatalog
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.orders.order_book import PostgresOrderBook
 from store.stock.changes import Change, change_stock
-from workflows import search
+from workflows import run_names
 
 PRICE_FEN = 1_000
 LOOK_EVERY_S = 0.03  # by one who waits; many look together, and all the less often
@@ -82,7 +82,7 @@ class Orders:
             Product(sku=sku, merchant=f"{run}-m{n % self._merchants}", title=f"Thing {n}", price_fen=PRICE_FEN)
             for n, sku in enumerate(self._skus)
         ]
-        await PostgresCatalog(self._stage.engine).change(Changes([Listing(product) for product in products]))
+        await PostgresCatalog(self._stage.engine).change(CatalogChanges([Listing(product) for product in products]))
         received = [Change(sku=sku, pieces=1_000_000, kind="receive") for sku in self._skus]
         await change_stock(self._stage.engine, received)
         looking = asyncio.create_task(self._handed_over.look())
@@ -106,9 +106,9 @@ class Orders:
         (await self._stage.cashier.post(f"/cashier/{order_no}/pay", json={})).raise_for_status()
         parts = await self._handed_over.all_of(order_no)
         await asyncio.gather(*(self._travel(part) for part in parts))
-        await self._stage.client.get_workflow_handle(search.order_id(order_no)).result()
+        await self._stage.client.get_workflow_handle(run_names.order_id(order_no)).result()
         ended = time.perf_counter()
-        runs = [search.order_id(order_no), *(search.sub_order_id(part) for part in parts)]
+        runs = [run_names.order_id(order_no), *(run_names.sub_order_id(part) for part in parts)]
         return Lived(placed - asked, ended - asked, runs)
 
     async def _travel(self, part: str) -> None:
@@ -129,7 +129,7 @@ class Orders:
         )
 
     async def _wait_for(self, order_no: str) -> Placement:
-        run = self._stage.client.get_workflow_handle(search.order_id(order_no))
+        run = self._stage.client.get_workflow_handle(run_names.order_id(order_no))
         placement: Placement = await run.execute_update("place", id="place", result_type=Placement)
         return placement
 

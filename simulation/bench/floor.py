@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from domain.order.status import Status
-from workflows import search
+from workflows import run_names
 
 QUEUE = "bench-floor"
 _STEP: dict[str, Any] = {"start_to_close_timeout": timedelta(seconds=8)}
@@ -30,12 +30,12 @@ def part_run(number: int, part: int) -> str:
 
 
 def shown_from_start(shows: bool, status: Status) -> TypedSearchAttributes:
-    return TypedSearchAttributes([SearchAttributePair(search.ORDER_STATUS, status.value)] if shows else [])
+    return TypedSearchAttributes([SearchAttributePair(run_names.ORDER_STATUS, status.value)] if shows else [])
 
 
 def show(shows: bool, status: Status) -> None:
     if shows:
-        workflow.upsert_search_attributes([search.ORDER_STATUS.value_set(status.value)])
+        workflow.upsert_search_attributes([run_names.ORDER_STATUS.value_set(status.value)])
 
 
 @activity.defn

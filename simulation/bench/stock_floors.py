@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.embedded import postgres_folder
-from store.database.raw import autocommit
+from store.database.asyncpg_direct import autocommit
 
 CLIENTS = 16
 BATCH = 200

@@ -12,7 +12,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from acts.checkout import Accepted, Checkout
 from domain.order.cart import Cart, StartOrder
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.status import Status
 from simulation.bench.charts import Chart, Panel
 from simulation.bench.crowd import Orders
@@ -23,7 +23,7 @@ from simulation.bench.progress import Show
 from simulation.bench.report import Page, Table, number, times
 from simulation.bench.stage import Stage, a_stage
 from simulation.bench.variants import VARIANTS
-from workflows import search
+from workflows import run_names
 from workflows.order import Order
 
 DEFAULT = "default"
@@ -57,14 +57,14 @@ class StartFirst(Checkout):
 
     async def _start(self, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
         attributes = [
-            SearchAttributePair(search.ORDER_NO, order_no),
-            SearchAttributePair(search.BUYER_ID, str(cart.buyer_id)),
-            SearchAttributePair(search.ORDER_STATUS, Status.PENDING_PAYMENT.value),
+            SearchAttributePair(run_names.ORDER_NO, order_no),
+            SearchAttributePair(run_names.BUYER_ID, str(cart.buyer_id)),
+            SearchAttributePair(run_names.ORDER_STATUS, Status.PENDING_PAYMENT.value),
         ]
         run = await self._client.start_workflow(
             Order.run,
             StartOrder(order_no=order_no, caller=caller, cart=cart, terms=self._settings.terms),
-            id=search.order_id(order_no),
+            id=run_names.order_id(order_no),
             task_queue=self._settings.task_queue,
             task_timeout=timedelta(seconds=self._settings.task_timeout_s),
             search_attributes=TypedSearchAttributes(attributes),

@@ -33,13 +33,13 @@ def _options() -> argparse.Namespace:
 def _table(simulation: Simulation) -> Table:
     table = Table(title=f"seed {simulation.config.seed}: {simulation.stage}", title_justify="left", show_header=False)
     outcomes = Counter(one.outcome.lower() for one in simulation.seen.checkouts)
-    kills = Counter(kill.what for kill in simulation.house.kills)
+    kills = Counter(kill.what for kill in simulation.processes.kills)
     rows = {
         "orders": f"{len(simulation.seen.checkouts)} of {simulation.config.orders}, {simulation.ended} lived",
         "checkouts": ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())),
         "acts acknowledged": str(len(simulation.gate.figures.successes)),
         "kills": ", ".join(f"{count} {name}" for name, count in sorted(kills.items())),
-        "answers lost": str(simulation.house.proxy.lost),
+        "answers lost": str(simulation.processes.proxy.lost),
         "snapshots": str(simulation.auditor.snapshots),
         "violations": str(len(simulation.auditor.violations)),
     }
@@ -50,7 +50,7 @@ def _table(simulation: Simulation) -> Table:
 
 def _line(simulation: Simulation) -> str:
     """The same in short, where there is no terminal."""
-    seen, kills = simulation.seen, len(simulation.house.kills)
+    seen, kills = simulation.seen, len(simulation.processes.kills)
     return (
         f"{simulation.stage}: {len(seen.checkouts)} orders, {simulation.ended} lived, {kills} kills,"
         f" {len(simulation.gate.figures.successes)} acts, {len(simulation.auditor.violations)} violations"

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 
 from simulation.chaos.goods import MERCHANTS
-from simulation.chaos.house import House
 from simulation.chaos.insist import insist
 from simulation.chaos.pace import Pace
+from simulation.chaos.processes import Processes
 
-# Where a worker dies right after the commit. The steps that leave the house are also died before.
+# Where a worker dies right after the commit. The steps that leave the processes are also died before.
 COMMITS = (
     *("reserve_stock", "record_order", "take_coupons", "create_payment", "assess_risk", "accept_payment"),
     *("deduct_stock", "redeem_coupons", "split_order", "hand_over", "ship_goods", "record_shipped"),
@@ -81,8 +81,8 @@ def schedule(seed: int, orders: int, lasts_s: float, rates: Rates) -> list[Fault
 class Faults:
     """Plays them. Those of one kind wait for each other; a server's restart delays no worker's death."""
 
-    def __init__(self, house: House, sandbox: httpx.AsyncClient, pace: Pace) -> None:
-        self._house = house
+    def __init__(self, processes: Processes, sandbox: httpx.AsyncClient, pace: Pace) -> None:
+        self._processes = processes
         self._pace = pace
         self._sandbox = sandbox
         self.bad_days = 0
@@ -113,14 +113,14 @@ class Faults:
         await self._switch({})
 
     async def _worker(self, fault: Fault) -> None:
-        if not fault.activity or not await self._house.dies_at(fault.activity, DIES_WITHIN_S):
-            self._house.kill_one("worker", fault.pick)
+        if not fault.activity or not await self._processes.dies_at(fault.activity, DIES_WITHIN_S):
+            self._processes.kill_one("worker", fault.pick)
 
     async def _gateway(self, fault: Fault) -> None:
-        self._house.kill_one("gateway", fault.pick)
+        self._processes.kill_one("gateway", fault.pick)
 
     async def _server(self, fault: Fault) -> None:
-        await (self._house.kill_temporal() if fault.kind == "temporal" else self._house.kill_postgres())
+        await (self._processes.kill_temporal() if fault.kind == "temporal" else self._processes.kill_postgres())
 
     async def _bad_day(self, fault: Fault) -> None:
         switches = BAD_DAYS[int(fault.pick * len(BAD_DAYS))]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.catalog_file import read_catalog
 from cli.load_catalog import load_catalog
-from domain.pricing.promotion import AmountOff, Kind, Level
+from domain.pricing.promotion import AmountOff, Level, PromotionKind
 from store.accounts.coupons import PostgresCoupons
 from store.catalog.promotions import PostgresPromotions
 
@@ -54,7 +54,7 @@ async def put_on_sale(engine: AsyncEngine, orders: int) -> dict[str, int]:
     off = AmountOff(
         promotion_id=_COUPON,
         level=Level.PLATFORM_COUPON,
-        kind=Kind.AMOUNT_OFF,
+        kind=PromotionKind.AMOUNT_OFF,
         off_fen=COUPON_OFF_FEN,
     )
     await PostgresPromotions(engine).load([off])

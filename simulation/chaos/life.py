@@ -11,7 +11,7 @@ from typing import Any
 from gateway.auth import Role
 from simulation.chaos.auditor.seen import PLACED, REFUSED, UNKNOWN, Acknowledged, Checkout, Seen
 from simulation.chaos.cashier import Cashier
-from simulation.chaos.gate import Gate
+from simulation.chaos.gateway_client import GatewayClient
 from simulation.chaos.goods import price_fen
 from simulation.chaos.operators import Operators
 from simulation.chaos.parcel import ParcelLife
@@ -25,7 +25,9 @@ View = dict[str, Any]
 
 
 class Life:
-    def __init__(self, plan: OrderPlan, gate: Gate, cashier: Cashier, operators: Operators, seen: Seen) -> None:
+    def __init__(
+        self, plan: OrderPlan, gate: GatewayClient, cashier: Cashier, operators: Operators, seen: Seen
+    ) -> None:
         self._plan = plan
         self._gate = gate
         self._cashier = cashier

@@ -17,7 +17,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from runtime import logs, worker
 from runtime.settings import load
 from runtime.temporal import connect
-from simulation.chaos import control
+from simulation.chaos import without_keys
 
 KILLS, CONTROL = "CHAOS_KILLS", "CHAOS_CONTROL"
 
@@ -53,5 +53,5 @@ async def _work() -> None:
 def main() -> None:
     logs.as_json()
     if os.environ.get(CONTROL):
-        control.switch_off_the_keys()
+        without_keys.switch_off_the_keys()
     uvloop.run(_work())

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.auth import Role
 from simulation.chaos.auditor.seen import Acknowledged, Seen
-from simulation.chaos.gate import Gate, Heard
+from simulation.chaos.gateway_client import GatewayClient, Heard
 from simulation.chaos.plan import Parcel
 
 CARRIER = "SF"
@@ -16,7 +16,7 @@ _ON_ITS_WAY = {"SHIPPED", "COMPLETED", "REVIEWED"}
 
 
 class ParcelLife:
-    def __init__(self, part: dict[str, Any], wishes: Parcel, buyer_id: int, gate: Gate, seen: Seen) -> None:
+    def __init__(self, part: dict[str, Any], wishes: Parcel, buyer_id: int, gate: GatewayClient, seen: Seen) -> None:
         self._no: str = part["sub_order_no"]
         self._merchant: str = part["merchant"]
         self._virtual = part["delivery_mode"] == "VIRTUAL"

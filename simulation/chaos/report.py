@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulation.chaos.auditor.violation import Violation
-from simulation.chaos.house import Kill
+from simulation.chaos.processes import Kill
 
 
 @dataclass

@@ -19,11 +19,11 @@ from simulation.chaos.auditor.audit import Auditor, keep_looking
 from simulation.chaos.auditor.seen import Seen
 from simulation.chaos.cashier import Cashier
 from simulation.chaos.faults import Faults, Rates, schedule
-from simulation.chaos.gate import LIMITS, Gate
-from simulation.chaos.house import House, open_house
+from simulation.chaos.gateway_client import LIMITS, GatewayClient
 from simulation.chaos.life import Life
 from simulation.chaos.operators import GRACE_S, Operators
 from simulation.chaos.pace import Pace
+from simulation.chaos.processes import Processes, open_processes
 from simulation.chaos.report import Report, by_kind, recovery_s
 from store.database.engine import engine_for
 
@@ -50,26 +50,26 @@ class Config:
 class Simulation:
     """`say` hears the figures as they are, now and then."""
 
-    def __init__(self, config: Config, house: House) -> None:
+    def __init__(self, config: Config, processes: Processes) -> None:
         self.config = config
-        self.house = house
+        self.processes = processes
         self.seen = Seen()
         self.plan = plan.make(config.seed, config.orders, config.per_second)
-        self.gate = Gate(house.settings, house.gateway_ports)
+        self.gate = GatewayClient(processes.settings, processes.gateway_ports)
         self.sandbox = httpx.AsyncClient(
-            base_url=house.settings.sandbox_url, timeout=15, trust_env=False, limits=LIMITS
+            base_url=processes.settings.sandbox_url, timeout=15, trust_env=False, limits=LIMITS
         )
-        self.auditor = Auditor(house.dsn, self.sandbox, self.seen)
+        self.auditor = Auditor(processes.dsn, self.sandbox, self.seen)
         self.pace = Pace(lambda: self.begun - self.ended, config.most_under_way)
-        self.faults = Faults(house, self.sandbox, self.pace)
+        self.faults = Faults(processes, self.sandbox, self.pace)
         self.stage = "starting"
         self.begun = 0  # orders whose life has begun
         self.ended = 0
         self.unexpected: list[str] = []
 
     async def run(self) -> Report:
-        client = await connect(self.house.settings)
-        self.operators = Operators(client, self.house.settings)
+        client = await connect(self.processes.settings)
+        self.operators = Operators(client, self.processes.settings)
         await self._open_shop()
         self.stage, begun = "under fire", time.monotonic()
         looking = asyncio.create_task(keep_looking(self.auditor, SNAPSHOT_EVERY_S))
@@ -100,17 +100,17 @@ class Simulation:
     async def _play_faults(self) -> None:
         """For as long as orders arrive."""
         faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
-        self.house.proxy.forgetting = bool(faults)
+        self.processes.proxy.forgetting = bool(faults)
         await self.faults.play(faults)
         await self.pace.until(self.plan.lasts_s + 1)
-        self.house.proxy.forgetting = False
+        self.processes.proxy.forgetting = False
 
     async def close(self) -> None:
         await self.gate.close()
         await self.sandbox.aclose()
 
     async def _open_shop(self) -> None:
-        engine = engine_for(self.house.owner_url)
+        engine = engine_for(self.processes.owner_url)
         try:
             self.seen.sellable = await goods.put_on_sale(engine, self.config.orders)
             await goods.issue_coupons(engine, self.plan.coupons)
@@ -141,7 +141,7 @@ class Simulation:
         with contextlib.suppress(RPCError, OSError, asyncpg.PostgresError):
             if (await client.count_workflows('ExecutionStatus = "Running"')).count:
                 return False
-            db = await asyncpg.connect(self.house.dsn)
+            db = await asyncpg.connect(self.processes.dsn)
             try:
                 return bool(await db.fetchval(OPEN) == 0)
             finally:
@@ -155,16 +155,16 @@ class Simulation:
             seed=self.config.seed,
             orders=len(seen.checkouts),
             outcomes=dict(outcomes),
-            kills=by_kind(self.house.kills),
+            kills=by_kind(self.processes.kills),
             operations=dict(self.operators.did),
-            answers_lost=self.house.proxy.lost,
+            answers_lost=self.processes.proxy.lost,
             bad_days=self.faults.bad_days,
             requests=figures.requests,
             unanswered=figures.unanswered,
             snapshots=self.auditor.snapshots,
             checks=self.auditor.checks,
             facts=self.auditor.facts,
-            recovery_s=recovery_s(self.house.kills, figures.successes),
+            recovery_s=recovery_s(self.processes.kills, figures.successes),
             load_s=calm - begun,
             drain_s=drain_s,
             drained=drained,
@@ -175,8 +175,8 @@ class Simulation:
 
 async def simulate(config: Config, folder: Path, watch: Callable[[Simulation], None] = lambda _: None) -> Report:
     """Run it in this folder, which keeps the logs. Call it from the main thread: it starts servers."""
-    async with open_house(folder, config.seed, workers=config.workers, control=config.control) as house:
-        simulation = Simulation(config, house)
+    async with open_processes(folder, config.seed, workers=config.workers, control=config.control) as processes:
+        simulation = Simulation(config, processes)
         watch(simulation)
         try:
             return await simulation.run()

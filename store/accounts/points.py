@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.base import Message, Utc
 from domain.order.cart import Terms
-from store.database.notes import ALARM, tell
-from store.rows.parts import gone_back
+from store.database.log_and_outbox import ALARM, tell
+from store.rows.pieces_left import gone_back
 from store.rows.sub_orders import SubOrderRow
 from store.tables import point_entries
 

@@ -24,7 +24,7 @@ from domain.order.product import DeliveryMode
 from domain.order.status import Status
 from store.orders.closings import pieces_key
 from store.rows.lines import read_lines
-from store.rows.parts import terms_of, what_is_left
+from store.rows.pieces_left import terms_of, what_is_left
 from store.rows.sub_orders import sub_order
 from store.tables import after_sale_keys, after_sale_lines, after_sales, piece_refunds
 

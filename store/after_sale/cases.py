@@ -28,9 +28,9 @@ from domain.after_sale.request import why_not
 from domain.order.status import Actor
 from store.after_sale.case_rows import CaseRow, askable, case_row, facts_of_case, goods_to_come, start_of
 from store.database.engine import looking
-from store.database.keys import kept, once
-from store.database.notes import NOTICE, note, tell
-from store.rows.parts import terms_of
+from store.database.keys import KeyReused, kept, once
+from store.database.log_and_outbox import NOTICE, note, tell
+from store.rows.pieces_left import terms_of
 from store.rows.sub_orders import SubOrderRow, lock_order, lock_sub_order
 from store.tables import (
     after_sale_keys,
@@ -40,10 +40,6 @@ from store.tables import (
     order_operations,
     sub_orders,
 )
-
-
-class KeyReused(Exception):
-    """The same key came with another request: which of the two the caller means can't be told."""
 
 
 class PostgresAfterSales:

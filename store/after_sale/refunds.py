@@ -3,17 +3,17 @@
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.refunds import DecideRefund, GiftBack, LineBack, QuoteRefund, RefundDecided, RefundQuote
+from domain.after_sale.piece_refund import GiftDue, TakenBack
 from domain.after_sale.refunds import MoreThanIsLeft
-from domain.after_sale.take_back import GiftDue, TakenBack
 from domain.order.order_number import parse
 from domain.order.pieces import by_line
 from domain.order.status import Action, Actor, Refused, Status, refusal
 from store.accounts.points import points_to_take_back
 from store.database.engine import looking
 from store.database.keys import once
-from store.money.piece_refunds import Cause, pay_back, write_refund
+from store.money.piece_refunds import Cause, owed_for, write_refund
 from store.orders.closings import close_emptied, emptied, pieces_key, take_back
-from store.rows.parts import standing
+from store.rows.pieces_left import standing
 from store.rows.sub_orders import SubOrderRow, lock_order, note_on, sub_orders_of
 from store.tables import order_operations
 
@@ -70,7 +70,7 @@ async def _decide(db: AsyncConnection, request: DecideRefund, key: str) -> Refun
         await close_emptied(db, order, subs, taken, cause)  # a gift that has not shipped yet goes with its goods
         detail = f"{request.reason}: {taken.amount_fen} fen back"
         await note_on(db, sub, request.at, Actor.PLATFORM, "DECIDE_REFUND", detail)
-        owed = pay_back(order, subs, taken, cause, refund_no, request.sellable)
+        owed = owed_for(order, subs, taken, cause, refund_no, request.sellable)
     return RefundDecided(amount_fen=taken.amount_fen, closed=emptied(subs, taken), pay_back=owed)
 
 

@@ -44,7 +44,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class CatalogChanges:
     """What changes together. Freight replaces all the templates that its merchant had."""
 
     listings: Sequence[Listing] = ()
@@ -105,21 +105,21 @@ class PostgresCatalog:
     async def put(self, product: Product, *, home: str | None = None, limited: bool = False, author: str = "") -> int:
         """Put a product on sale, or change it; the version on sale from now on. What is as it was stays that version:
         asked again it changes nothing."""
-        done = await self.change(Changes([Listing(product, home, limited)]), author)
+        done = await self.change(CatalogChanges([Listing(product, home, limited)]), author)
         return done.on_sale[product.sku]
 
     async def set_policy(self, merchant: str, policy: StockPolicy) -> None:
         """When orders take this merchant's pieces. Orders placed before keep theirs."""
-        await self.change(Changes(policies={merchant: policy}))
+        await self.change(CatalogChanges(policies={merchant: policy}))
 
     async def put_freight(self, templates: Iterable[FreightTemplate]) -> None:
         """The templates of the merchants named, in place of those that they had."""
         rates: dict[str, list[FreightRates]] = {}
         for template in templates:
             rates.setdefault(template.merchant, []).append(template)
-        await self.change(Changes(freight=rates))
+        await self.change(CatalogChanges(freight=rates))
 
-    async def change(self, changes: Changes, author: str = "") -> Changed:
+    async def change(self, changes: CatalogChanges, author: str = "") -> Changed:
         """All of it, or nothing."""
         async with self._engine.begin() as db:
             await db.execute(select(func.pg_advisory_xact_lock(_ONE_WRITER)))

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from store.database.raw import is_about_a_member
+from store.database.asyncpg_direct import is_about_a_member
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

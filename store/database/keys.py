@@ -13,6 +13,10 @@ from sqlalchemy.sql.dml import ReturningInsert
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
+class KeyReused(Exception):
+    """The same key came with another request: which of the two the caller means can't be told."""
+
+
 class _Statements(NamedTuple):
     claim: ReturningInsert[Any]
     free: Delete

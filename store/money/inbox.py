@@ -12,8 +12,8 @@ from domain.order.payment import Capture
 from domain.order.precedence import WANTED, CaptureOutcome
 from domain.order.status import Status
 from store.database.engine import single
-from store.database.notes import ALARM, tell
-from store.money.cashbox import STRAY_REFUND
+from store.database.log_and_outbox import ALARM, tell
+from store.money.payments import STRAY_REFUND
 from store.tables import captures, orders, payment_notifications, refunds
 
 # While one relay works on a notification the others leave it alone; should that relay die, they take over then.

@@ -10,15 +10,15 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import PayBack
-from activities.stock import PutBackPieces, StockLine
-from domain.after_sale.take_back import SubOrderBack, TakenBack, Units
+from activities.orders import Owed
+from activities.stock import ReshelvePieces, StockLine
+from domain.after_sale.piece_refund import SubOrderBack, TakenBack, Units
 from domain.order.pieces import Pieces
 from domain.order.status import Actor
 from store.accounts.points import take_points_back
-from store.money.cashbox import decide_refund, owed_key, post_owed
 from store.money.journal import FEE, ORDERS, SHIPPING, SUBSIDY, merchant_account
-from store.rows.parts import earned
+from store.money.payments import decide_refund, owed_key, post_owed
+from store.rows.pieces_left import earned
 from store.rows.sub_orders import SubOrderRow
 from store.tables import kept_gifts, piece_refund_lines, piece_refunds, statement_rows, sub_order_lines
 
@@ -114,23 +114,23 @@ async def _correction(db: AsyncConnection, sub: SubOrderRow) -> dict[str, Any] |
     return {**of_sub, "goods_fen": 0, "shipping_fen": 0, **differs}
 
 
-def pay_back(
+def owed_for(
     order: Row[Any],
     subs: Sequence[SubOrderRow],
     taken: TakenBack,
     cause: Cause,
     refund_no: str | None,
     sellable: Sequence[Pieces] = (),
-) -> PayBack:
+) -> Owed:
     """What is to be brought back beside: goods that have not shipped, and of those that have the sellable ones."""
     stocked = {row.idx: row.sub_order_no for row in subs if row.stocked}
-    return PayBack(
+    return Owed(
         key=cause.key,
         refund_no=refund_no,
         restock=_restock(taken.units, sellable),
         put_back=[stocked[back.idx] for back in taken.subs if back.emptied and back.idx in stocked],
         put_back_pieces=[
-            PutBackPieces(sub_order_no=stocked[back.idx], reason_key=cause.key, lines=_stock_lines(back.units))
+            ReshelvePieces(sub_order_no=stocked[back.idx], reason_key=cause.key, lines=_stock_lines(back.units))
             for back in taken.subs
             if back.idx in stocked and not back.emptied and not back.units[0].part.shipped
         ],

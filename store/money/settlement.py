@@ -18,7 +18,7 @@ from domain.order.status import AfterSaleFact, Status
 from domain.records.settlement import Statement, StatementRow
 from store.database.engine import looking
 from store.money.journal import FEE, ORDERS, SHIPPING, SUBSIDY, merchant_account, post
-from store.rows.parts import earned
+from store.rows.pieces_left import earned
 from store.rows.sub_orders import lock_order
 from store.tables import orders, piece_refunds, statement_rows, statements, sub_orders
 

@@ -13,7 +13,7 @@ from domain.order.cart import Address, Cart, CartLine, StartOrder, Terms
 from domain.order.status import ENDED, Actor, Status
 from domain.records.audit import Finding, HeldOrder
 from store.database.engine import looking
-from store.database.notes import note
+from store.database.log_and_outbox import note
 from store.orders import audit_sql as sql
 from store.orders.order_book import PostgresOrderBook
 from store.rows.lines import read_lines

@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.base import Message
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.order_number import candidate
 from domain.order.status import Status
+from store.database.asyncpg_direct import autocommit
 from store.database.batcher import Batcher
 from store.database.engine import single
-from store.database.raw import autocommit
+from store.database.keys import KeyReused
 from store.tables import checkout_keys, orders, placements
 
 Key = tuple[str, str]
@@ -40,10 +41,6 @@ class Minted(Message):
 
     order_no: str
     new: bool
-
-
-class KeyReused(Exception):
-    """The same key came with another body: which of the two the caller means can't be told."""
 
 
 class PostgresCheckoutKeys:

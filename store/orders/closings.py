@@ -6,17 +6,17 @@ from typing import Any
 from sqlalchemy import ARRAY, Label, Row, Text, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import Closed, ClosePieces, CloseSubOrders, PayBack, PiecesClosed
+from activities.orders import Closed, ClosePieces, CloseSubOrders, Owed, PiecesClosed
 from activities.refunds import RefundDecided
+from domain.after_sale.piece_refund import SubOrderBack, TakenBack
 from domain.after_sale.refunds import MoreThanIsLeft
-from domain.after_sale.take_back import SubOrderBack, TakenBack
 from domain.order.order_number import parse
 from domain.order.pieces import by_line
 from domain.order.status import Action, Actor, Facts, Refused, Status, act, allowed, fold, refusal
 from store.database.keys import kept
-from store.database.notes import NOTICE, Entry, Notice, tell
-from store.money.piece_refunds import Cause, pay_back, write_refund
-from store.rows.parts import OF_SUB, standing, what_is_left
+from store.database.log_and_outbox import NOTICE, LogEntry, Notice, tell
+from store.money.piece_refunds import Cause, owed_for, write_refund
+from store.rows.pieces_left import OF_SUB, standing, what_is_left
 from store.rows.sub_orders import SubOrderRow, change, facts_of, lock_order, note_on, refold, sub_orders_of
 from store.tables import order_operations, piece_refunds, sub_orders
 
@@ -42,19 +42,19 @@ def pieces_key(sub_order_no: str, key: str) -> str:
     return f"{sub_order_no}/pieces/{key}"
 
 
-async def closing_owes(db: AsyncConnection, number: str) -> PayBack | None:
+async def closing_owes(db: AsyncConnection, number: str) -> Owed | None:
     """What the cancel of an order after its split, or of a sub-order, has decided to give back."""
     closed = await kept(db, order_operations, cancel_key(number), Closed)
     return closed.pay_back if closed is not None else None
 
 
-async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[PayBack]:
+async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[Owed]:
     """What the cancels of a sub-order, and of pieces of it, have decided to give back. What it lost to a cancel of
     another one, or of the order, is seen to there."""
     return owed_of(await db.scalar(_OWED, {"of_sub": sub_order_no}) or [])
 
 
-def owed_of(answers: Sequence[str]) -> list[PayBack]:
+def owed_of(answers: Sequence[str]) -> list[Owed]:
     """Each of the answers has what it pays back, by whichever operation it was given."""
     return [RefundDecided.model_validate_json(answer).pay_back for answer in answers]
 
@@ -99,11 +99,11 @@ async def close_pieces(db: AsyncConnection, request: ClosePieces) -> PiecesClose
 
 async def take_back(
     db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], taken: TakenBack, cause: Cause
-) -> PayBack:
+) -> Owed:
     """Write what goes back of sub-orders that have not shipped; what has nothing left is closed."""
     refund_no = await write_refund(db, order, subs, taken, cause)
     await close_emptied(db, order, subs, taken, cause)
-    return pay_back(order, subs, taken, cause, refund_no)
+    return owed_for(order, subs, taken, cause, refund_no)
 
 
 async def close_emptied(
@@ -160,7 +160,7 @@ async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> Non
         "event": "closed",
         "reason": cause.reason,
     }
-    entry = Entry(cause.at, cause.actor, Action.CANCEL, detail)
+    entry = LogEntry(cause.at, cause.actor, Action.CANCEL, detail)
     notice = Notice(f"closed/{row.sub_order_no}", body)
     await change(db, row, closed, entry, notice, forget=True, closed_at=cause.at, close_reason=cause.reason)
 

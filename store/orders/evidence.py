@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Text, cast, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.order.order import OrderLine
+from domain.order.lines import OrderLine
 from domain.records.evidence import ChainEvidence, HistoryEvidence, Link, Verified, as_placed, chain_of, totals
 from domain.records.verification import (
     ChainCheck,

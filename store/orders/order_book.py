@@ -17,7 +17,7 @@ from activities.orders import (
     OrderClosing,
     OrderFacts,
     OrderOf,
-    PayBack,
+    Owed,
     PaymentAccepted,
     RecordAttention,
     RecordOrder,
@@ -26,7 +26,7 @@ from activities.orders import (
     SplitDone,
 )
 from domain.order.acts import SubOrderEnded
-from domain.order.order import Placement, Refusal, RefusalCode
+from domain.order.lines import Placement, Refusal, RefusalCode
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import (
     ENDED,
@@ -44,9 +44,9 @@ from domain.order.status import (
 from domain.records.evidence import placed
 from domain.risk import address_key, device_key, phone_key
 from store.database.keys import kept, once
-from store.database.notes import (
+from store.database.log_and_outbox import (
     ALARM,
-    Entry,
+    LogEntry,
     Notice,
     entry_of,
     note,
@@ -55,12 +55,12 @@ from store.database.notes import (
     with_entry,
     with_entry_and_notice,
 )
-from store.money.cashbox import decide_refund, decided, keep_capture, post_owed
 from store.money.inbox import file_capture
 from store.money.journal import ORDERS, PROVIDER, SHIPPING, post
+from store.money.payments import decide_refund, decided, keep_capture, post_owed
 from store.orders.closings import closing_owes, sub_order_owes
-from store.orders.parcels import Parcels, mark_stuck
 from store.orders.splits import CLOSE_LINES, close_lines, closed_lines, is_split, lines_to_split, record_split
+from store.orders.sub_order_book import Parcels, mark_stuck
 from store.rows.lines import keep_lines, read_lines
 from store.rows.sub_orders import SubOrderRow, forget_attention, lock_order, sub_orders_of
 from store.tables import (
@@ -141,10 +141,10 @@ class PostgresOrderBook(Parcels):
         async with self._engine.begin() as db:
             return await once(db, order_operations, key, SplitDone, lambda: record_split(db, request), _was_split)
 
-    async def close_lines(self, request: CloseLines) -> PayBack:
+    async def close_lines(self, request: CloseLines) -> Owed:
         key = f"{request.order_no}/{CLOSE_LINES}"
         async with self._engine.begin() as db:
-            return await once(db, order_operations, key, PayBack, lambda: close_lines(db, request))
+            return await once(db, order_operations, key, Owed, lambda: close_lines(db, request))
 
     async def close_order(self, request: CloseOrder) -> OrderClosing:
         key = f"{request.order_no}/close"
@@ -174,14 +174,14 @@ class PostgresOrderBook(Parcels):
             return Noted(changed=changed)
 
 
-async def owed_by_order(db: AsyncConnection, order_no: str) -> list[PayBack]:
+async def owed_by_order(db: AsyncConnection, order_no: str) -> list[Owed]:
     """What the closing of single lines, and the cancel of the split order, have decided to give back."""
-    of_lines = await kept(db, order_operations, f"{order_no}/{CLOSE_LINES}", PayBack)
+    of_lines = await kept(db, order_operations, f"{order_no}/{CLOSE_LINES}", Owed)
     of_cancel = await closing_owes(db, order_no)
     return [owed for owed in (of_lines, of_cancel) if owed is not None]
 
 
-async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> list[PayBack]:
+async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> list[Owed]:
     """By the closings of sub-orders before they shipped: no run of theirs needs to start again for it."""
     closed = [sub for sub in subs if Status(sub.status) is Status.CLOSED and sub.shipped_at is None]
     return [owed for sub in closed for owed in await sub_order_owes(db, sub.sub_order_no)]
@@ -259,7 +259,7 @@ async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
     )
     evidence = placed(request.order_no, cart.buyer_id, priced, request.terms)
     due = f"{priced.amount_due_fen} fen"
-    await _keep_answer(db, placement, Entry(request.placed_at, Actor.BUYER, "PLACE", due, evidence))
+    await _keep_answer(db, placement, LogEntry(request.placed_at, Actor.BUYER, "PLACE", due, evidence))
     return placement
 
 
@@ -267,11 +267,11 @@ async def _record_refusal(db: AsyncConnection, request: RecordRefusal) -> Placem
     refused = request.placement.refusal
     assert refused is not None
     detail = f"{refused.code}: {request.to_operators}"
-    await _keep_answer(db, request.placement, Entry(request.at, Actor.PLATFORM, "REFUSE", detail))
+    await _keep_answer(db, request.placement, LogEntry(request.at, Actor.PLATFORM, "REFUSE", detail))
     return request.placement
 
 
-async def _keep_answer(db: AsyncConnection, placement: Placement, entry: Entry) -> None:
+async def _keep_answer(db: AsyncConnection, placement: Placement, entry: LogEntry) -> None:
     number = int(placement.order_no)
     row = {"order_no": number, "outcome": placement.model_dump(mode="json"), "at": entry.at}
     await db.execute(_ANSWER, row | entry_of(number, entry))
@@ -292,14 +292,14 @@ async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> Captur
     legs = {PROVIDER: capture.amount_fen, ORDERS: -goods, SHIPPING: -order.shipping_fen}
     await post(db, f"capture/{capture.capture_id}", "CAPTURE", request.order_no, legs, capture.currency)
     paid = {"capture_id": capture.capture_id, "paid_at": capture.captured_at}
-    entry = Entry(capture.captured_at, Actor.BUYER, Action.PAY, f"{capture.amount_fen} fen")
+    entry = LogEntry(capture.captured_at, Actor.BUYER, Action.PAY, f"{capture.amount_fen} fen")
     body = {"order_no": request.order_no, "event": "paid", "amount_fen": capture.amount_fen}
     await _change(db, number, moved, entry, Notice(f"paid/{request.order_no}", body), paid)
     return CaptureOutcome.ACCEPTED
 
 
 async def _change(
-    db: AsyncConnection, order_no: int, facts: Facts, entry: Entry, notice: Notice, more: Mapping[str, object]
+    db: AsyncConnection, order_no: int, facts: Facts, entry: LogEntry, notice: Notice, more: Mapping[str, object]
 ) -> None:
     """Change an order that is not split, with its entry in its story and what is to be told: one statement."""
     values = {"payment": facts.payment.value, "status": status_of(facts).value, **more}
@@ -320,7 +320,7 @@ _CLOSING_ACTION = {
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing:
     number = int(request.order_no)
     order = await lock_order(db, number)
-    of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", PayBack)
+    of_lines = await kept(db, order_operations, f"{number}/{CLOSE_LINES}", Owed)
     owed = [of_lines] if of_lines is not None else []
     if await is_split(db, number):
         return OrderClosing(split=True, owed=owed)
@@ -330,14 +330,14 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
     closed = {"close_reason": request.reason.value, "closed_at": request.at}
-    entry = Entry(request.at, actor, action, request.reason)
+    entry = LogEntry(request.at, actor, action, request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await _change(db, number, moved, entry, Notice(f"closed/{request.order_no}", body), closed)
     rest = await _pay_back_the_rest(db, order, request)
     return OrderClosing(paid=order.payment == PaymentFact.PAID, owed=[*owed, rest] if rest is not None else owed)
 
 
-async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> PayBack | None:
+async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> Owed | None:
     """What was paid, less what went back of lines that were closed before."""
     if order.capture_id is None:
         return None
@@ -349,7 +349,7 @@ async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: Clos
     shipping_fen = order.shipping_fen - shipping_back
     refund_no = await decide_refund(db, number, goods_fen + shipping_fen, request.reason.value, request.at)
     await post_owed(db, f"{number}/close", number, {ORDERS: goods_fen, SHIPPING: shipping_fen}, order.currency)
-    return PayBack(key="close", refund_no=refund_no)
+    return Owed(key="close", refund_no=refund_no)
 
 
 async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:

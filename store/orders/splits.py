@@ -9,14 +9,14 @@ from sqlalchemy import Text, bindparam, cast, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import CloseLines, LinesToSplit, PayBack, RecordSplit, SplitDone
+from activities.orders import CloseLines, LinesToSplit, Owed, RecordSplit, SplitDone
 from activities.stock import StockLine
-from domain.order.order import OrderLine, SubOrderPlan
+from domain.order.lines import OrderLine, SubOrderPlan
 from domain.order.product import DeliveryMode
 from domain.order.status import Actor, CloseReason, Status
-from store.database.notes import NOTICE, note, tell
-from store.money.cashbox import decide_refund, post_owed
+from store.database.log_and_outbox import NOTICE, note, tell
 from store.money.journal import ORDERS, SHIPPING
+from store.money.payments import decide_refund, post_owed
 from store.rows.lines import read_lines
 from store.rows.sub_orders import lock_order
 from store.tables import order_lines, orders, sub_order_lines, sub_orders
@@ -58,12 +58,12 @@ async def lines_to_split(db: AsyncConnection, order_no: int) -> LinesToSplit:
     )
 
 
-async def close_lines(db: AsyncConnection, request: CloseLines) -> PayBack:
+async def close_lines(db: AsyncConnection, request: CloseLines) -> Owed:
     """Close lines whose goods are gone, with the gifts that were given for nothing else, and decide their refund."""
     number = int(request.order_no)
     order = await lock_order(db, number)
     if order.close_reason is not None:
-        return PayBack(key=CLOSE_LINES)
+        return Owed(key=CLOSE_LINES)
     if await is_split(db, number):
         raise ValueError(f"order {number} is split: its sub-orders are closed, not its lines")
     lines = await read_lines(db, number)
@@ -85,7 +85,7 @@ async def close_lines(db: AsyncConnection, request: CloseLines) -> PayBack:
     await post_owed(db, f"{number}/{CLOSE_LINES}", number, owed, order.currency)
     body = {"order_no": request.order_no, "event": "lines_closed", "skus": skus, "amount_fen": amount}
     await tell(db, NOTICE, f"lines-closed/{request.order_no}", body)
-    return PayBack(
+    return Owed(
         key=CLOSE_LINES,
         refund_no=await decide_refund(db, number, amount, CloseReason.OUT_OF_STOCK.value, request.at),
         restock=[StockLine(line_no=gift.line_no, sku=gift.sku, quantity=gift.quantity) for gift in gifts],

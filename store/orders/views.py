@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row, Select, Text, cast, func, literal, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.order.order import OrderLine, Placement, SubOrderPlan
+from domain.order.lines import OrderLine, Placement, SubOrderPlan
 from domain.order.status import CloseReason, Status
 from domain.records.views import (
     AttentionView,

@@ -15,8 +15,8 @@ from domain.risk import (
     ChangedVerdict,
     Decision,
     Identity,
-    Reason,
     RiskDecided,
+    RiskReason,
     RiskSettings,
     RiskVerdict,
     Screened,
@@ -26,7 +26,7 @@ from domain.risk import (
     screen,
 )
 from store.database.engine import looking
-from store.database.notes import ALARM, note, tell
+from store.database.log_and_outbox import ALARM, note, tell
 from store.risk.facts import assess_facts, block_of, screen_facts
 from store.tables import block_entries, orders, risk_decisions, risk_settings, risk_verdicts
 
@@ -172,7 +172,7 @@ async def _stored(db: AsyncConnection, order_no: str) -> Assessment | None:
     row = found.mappings().first()
     if row is None:
         return None
-    reasons = [Reason.model_validate(reason, strict=False) for reason in row["reasons"]]
+    reasons = [RiskReason.model_validate(reason, strict=False) for reason in row["reasons"]]
     decided = await _decided(db, order_no)
     return Assessment(
         verdict=RiskVerdict(row["verdict"]),

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.order.status import CloseReason
 from domain.risk import AssessFacts, Block, BlockKind, Identity, ScreenFacts, UsualFacts
-from domain.risk.facts import LineFacts, OrderFacts, ReceiptFacts
+from domain.risk.facts import LineFacts, PastOrder, ReceiptFacts
 from domain.risk.identity import phone_neighbours
 from domain.risk.settings import RiskSettings
 from store.risk import sql
@@ -72,11 +72,11 @@ def _when(row: RowMapping) -> dict[str, Any]:
     return {"this_order": row["order_no"], "placed_at": row["placed_at"], "buyer": row["buyer_id"]}
 
 
-async def _orders(db: AsyncConnection, numbers: list[int]) -> dict[int, OrderFacts]:
+async def _orders(db: AsyncConnection, numbers: list[int]) -> dict[int, PastOrder]:
     lines, receipts = await _lines(db, numbers), await _receipts(db, numbers)
     found = await db.execute(sql.ORDERS, {"numbers": numbers})
     return {
-        row["order_no"]: OrderFacts(
+        row["order_no"]: PastOrder(
             order_no=str(row["order_no"]),
             buyer_id=row["buyer_id"],
             device_id=row["device_id"],

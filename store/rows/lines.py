@@ -7,7 +7,7 @@ from sqlalchemy import Row, Text, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.order.order import GiftOf, LineShare, OrderLine
+from domain.order.lines import GiftOf, LineShare, OrderLine
 from domain.order.snapshot import TradeSnapshot
 from store.tables import order_line_shares, order_lines
 

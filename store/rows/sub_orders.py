@@ -26,7 +26,7 @@ from domain.order.status import (
     status_of,
 )
 from domain.order.status import fold as fold_statuses
-from store.database.notes import Entry, Notice, entry_of, note, notice_of, with_entry, with_entry_and_notice
+from store.database.log_and_outbox import LogEntry, Notice, entry_of, note, notice_of, with_entry, with_entry_and_notice
 from store.tables import attentions, orders, refunds, sub_orders
 
 SubOrderRow = Row[Any]
@@ -98,7 +98,7 @@ async def change(
     db: AsyncConnection,
     row: SubOrderRow,
     facts: Facts,
-    entry: Entry | None = None,
+    entry: LogEntry | None = None,
     notice: Notice | None = None,
     *,
     forget: bool = False,
@@ -106,7 +106,7 @@ async def change(
 ) -> None:
     """Change a sub-order, with its entry in the order's story and what is to be told, all in one statement; a notice
     comes with an entry. `forget`: nobody is needed for it any more, either. What is noted holds the chain's tip: see
-    `store.database.notes.note`."""
+    `store.database.log_and_outbox.note`."""
     values: dict[str, object] = {"of_sub": row.sub_order_no, **_values(facts), **more}
     if forget:
         values["of_order"] = row.order_no

@@ -41,7 +41,7 @@ class DoneBefore(Exception):
     """A change with this key was made already; nothing was changed."""
 
 
-class Entry(Message):
+class StockEntry(Message):
     """What a transaction did to a counter for one order, or what a person did. `gone`: deducted, or shipped."""
 
     id: int
@@ -194,8 +194,8 @@ _HISTORY = text(
 )
 
 
-async def history(engine: AsyncEngine, sku: str, most: int) -> list[Entry]:
+async def history(engine: AsyncEngine, sku: str, most: int) -> list[StockEntry]:
     """What was done to the SKU's counters: the last `most` entries, the oldest of them first."""
     async with engine.connect() as db:
         rows = (await db.execute(_HISTORY, {"sku": sku, "most": most})).mappings()
-        return [Entry.model_validate(dict(row)) for row in rows][::-1]
+        return [StockEntry.model_validate(dict(row)) for row in rows][::-1]

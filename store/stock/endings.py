@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Deducted, Moved, ReleaseStock, Restock, Shortage, StockOf
-from store.database.raw import Connection, Row, transaction
+from store.database.asyncpg_direct import Connection, Row, transaction
 from store.stock.grant import Counted
 
 # Without a row a release makes one; `placed_at` is of no use to a tombstone.
@@ -127,7 +127,7 @@ RESTOCK: Way = (+1, 0, -1)
 
 
 @dataclass
-class Changes:
+class CounterChanges:
     """What a transaction is about to do to lines and counters."""
 
     states: list[tuple[int, int, str]] = field(default_factory=list)  # order, line, state
@@ -161,7 +161,7 @@ async def release(engine: AsyncEngine, requests: Sequence[ReleaseStock]) -> list
 
 async def _release(db: Connection, order_nos: Sequence[int], unsell: Sequence[int]) -> dict[int, int]:
     """The pieces that each order had. A promised line had none, and ends with the others."""
-    released, unsold = Changes(), Changes()
+    released, unsold = CounterChanges(), CounterChanges()
     for line in await db.fetch(_OPEN_LINES, order_nos):
         released.end(line, "RELEASED")
         if line["state"] == "RESERVED":
@@ -204,7 +204,7 @@ async def _deduct(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducte
     by_order: dict[int, list[Row]] = defaultdict(list)
     for line in lines:
         by_order[line["order_no"]].append(line)
-    changes = Changes()
+    changes = CounterChanges()
     # In the order of arrival, which decides who gets the last promised piece.
     answers = {order_no: _deduct_one(by_order[order_no], left, changes) for order_no in order_nos}
     await changes.write(db, "deduct")
@@ -227,7 +227,7 @@ async def _all_gone(db: Connection, order_nos: Sequence[int]) -> dict[int, Deduc
     return {order_no: Deducted(pieces=0, short=lines) for order_no, lines in short.items()}
 
 
-def _deduct_one(lines: Iterable[Row], left: Counter[Counted], changes: Changes) -> Deducted:
+def _deduct_one(lines: Iterable[Row], left: Counter[Counted], changes: CounterChanges) -> Deducted:
     """Reserved lines are sold. Promised ones are taken now, line by line, as long as there is enough."""
     pieces, short = 0, []
     for line in lines:
@@ -291,7 +291,7 @@ async def _restock(db: Connection, requests: Iterable[Restock]) -> None:
     found = {(row["order_no"], row["line_no"], row["sku"]) for row in rows}
     for order_no, line_no, sku in wanted - found:
         raise ValueError(f"order {order_no} took no {sku} for line {line_no}: none goes back")
-    changes = Changes()
+    changes = CounterChanges()
     for row in rows:
         changes.move(row, RESTOCK)
     await _lock_stock(db, ((row["sku"], row["channel"]) for row in rows))

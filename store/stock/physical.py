@@ -13,13 +13,13 @@ from activities.stock import (
     GoodsOf,
     GoodsTaken,
     Moved,
-    PutBackPieces,
+    ReshelvePieces,
     StockLine,
     StockOf,
     TakeGoods,
 )
 from domain.order.order_number import parse
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from store.database.keys import kept, once
 from store.tables import (
     merchant_warehouses,
@@ -90,10 +90,10 @@ class PostgresPhysical:
     async def ship_goods(self, request: GoodsOf) -> Moved:
         return await self._end(request.sub_order_no, "ship", "SHIPPED")
 
-    async def put_back(self, request: GoodsOf) -> Moved:
+    async def reshelve(self, request: GoodsOf) -> Moved:
         return await self._end(request.sub_order_no, "put_back", "PUT_BACK")
 
-    async def put_back_pieces(self, request: PutBackPieces) -> Moved:
+    async def reshelve_pieces(self, request: ReshelvePieces) -> Moved:
         async with self._engine.begin() as db:
             await _lock_order(db, parse(request.sub_order_no).order_no)
             key = f"{request.sub_order_no}/put_back/{request.reason_key}"
@@ -219,7 +219,7 @@ async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, 
     return {line_no: int(count) for line_no, count in found}
 
 
-async def _put_back_pieces(db: AsyncConnection, request: PutBackPieces) -> Moved:
+async def _put_back_pieces(db: AsyncConnection, request: ReshelvePieces) -> Moved:
     """Kept also when nothing is reserved yet: a late `take_goods` takes so many fewer."""
     of_refund = {"sub_order_no": request.sub_order_no, "reason_key": request.reason_key}
     rows = [{**of_refund, "line_no": line.line_no, "quantity": line.quantity} for line in request.lines]

@@ -14,7 +14,7 @@ from time import monotonic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Reserved, ReserveStock
-from store.database.raw import (
+from store.database.asyncpg_direct import (
     Connection,
     Row,
     array,

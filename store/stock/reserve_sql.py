@@ -1,8 +1,9 @@
 """The statements of `reserve`, each for any number of orders.
 
-What comes for every order or line comes as one text, an array in PostgreSQL's notation (`store.database.raw.array`)."""
+What comes for every order or line comes as one text, an array in PostgreSQL's notation
+(`store.database.asyncpg_direct.array`)."""
 
-from store.database.raw import moment
+from store.database.asyncpg_direct import moment
 
 # A row of `l` per line. What is wanted of a counter is added up, since an UPDATE changes a row once.
 _LINES = """

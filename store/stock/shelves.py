@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.order.stock import MAIN_CHANNEL
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from store.database.engine import single
 from store.tables import merchant_warehouses, physical_stock, stock
 

@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.stock import Shortage, StockLine, shortages
 from domain.order.stock import MAIN_CHANNEL, StockPolicy
+from store.database.asyncpg_direct import autocommit
 from store.database.batcher import Batcher
-from store.database.raw import autocommit
 
 Asked = tuple[Sequence[str], str]
 

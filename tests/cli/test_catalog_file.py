@@ -11,7 +11,7 @@ from hypothesis import given
 from cli.catalog_file import CatalogFile, MerchantRow, ProductRow, read_catalog
 from domain.order.stock import StockPolicy
 from domain.splitting.freight import FreightRates
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from domain.strict_json import BadDocument
 
 CATALOG = Path(__file__).parent.parent.parent / "examples/catalog.json"

@@ -15,11 +15,11 @@ from cli.app import app
 from cli.base import plain, yuan
 from cli.catalog_file import read_catalog
 from domain.order.cart import Cart, Terms
-from domain.order.order import Refusal
+from domain.order.lines import Refusal
 from domain.order.product import OnSale
 from domain.order.stock import StockPolicy
-from domain.pricing.checkout import Limits, price_order
 from domain.pricing.market import Market
+from domain.pricing.order_price import Limits, price_order
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"

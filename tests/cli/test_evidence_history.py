@@ -13,8 +13,8 @@ from runtime.embedded import TemporalServer
 from runtime.temporal import DATA_CONVERTER
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalog import Priced
-    from domain.order.order import OrderLine, PricedOrder, Refusal, RefusalCode
+    from activities.catalog import PricingAnswer
+    from domain.order.lines import OrderLine, PricedOrder, Refusal, RefusalCode
 
 QUEUE = "evidence"
 
@@ -40,10 +40,10 @@ async def look_up_order(order_no: str) -> bool:
 
 
 @activity.defn
-async def price_cart(order_no: str) -> Priced:
+async def price_cart(order_no: str) -> PricingAnswer:
     if order_no == "refused":
-        return Priced(refusal=Refusal(code=RefusalCode.UNKNOWN_SKU, detail="none"))
-    return Priced(order=PricedOrder(lines=[line(1, "aa"), line(2, "bb")], goods_fen=2, amount_due_fen=2))
+        return PricingAnswer(refusal=Refusal(code=RefusalCode.UNKNOWN_SKU, detail="none"))
+    return PricingAnswer(order=PricedOrder(lines=[line(1, "aa"), line(2, "bb")], goods_fen=2, amount_due_fen=2))
 
 
 @workflow.defn

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.embedded import Postgres
-from store.catalog.products import Changes, Listing
+from store.catalog.products import CatalogChanges, Listing
 from store.database import migrate
 from store.database.engine import engine_for
 from tests.cli.test_commands import EXAMPLES, starter
@@ -127,7 +127,7 @@ def test_a_product_by_hand_and_its_versions(shop: Shop) -> None:
 def test_verify_tells_by_its_exit_code(shop: Shop) -> None:
     async def place(engine: AsyncEngine) -> str:
         desk = Desk(engine)
-        await desk.catalog.change(Changes([Listing(TEA), Listing(CUP)]))
+        await desk.catalog.change(CatalogChanges([Listing(TEA), Listing(CUP)]))
         return await desk.place()
 
     order_no = shop.on_database(place)

@@ -13,7 +13,7 @@ import pytest
 
 from cli.app import main
 from cli.promotions_file import read_promotions
-from domain.pricing.promotion import Kind, Level
+from domain.pricing.promotion import Level, PromotionKind
 from runtime.embedded import Postgres
 from runtime.settings import DEVELOPMENT_KEYS, variable
 from store.database import migrate
@@ -95,7 +95,7 @@ def file_of(*rows: object) -> str:
 def test_the_example_has_a_promotion_of_each_level_and_kind() -> None:
     given = read_promotions(Path(FILE).read_bytes())
     assert {one.level for one in given} == set(Level)
-    assert {one.kind for one in given} == set(Kind)
+    assert {one.kind for one in given} == set(PromotionKind)
 
 
 def test_promotions_are_loaded_listed_shown_and_stopped(typed: Typed) -> None:

@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from domain.order.acts import OrderEnded, SubOrderEnded
     from domain.order.cart import StartOrder
-    from domain.order.order import Placement, PricedOrder, StartSubOrder
+    from domain.order.lines import Placement, PricedOrder, StartSubOrder
     from workflows.order import Order
     from workflows.placing import Placing
     from workflows.sub_order import SubOrder
@@ -44,7 +44,7 @@ class TwoStepsSwapped(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._placing = _Swapped(start, self._board)
+        self._placing = _Swapped(start, self._view)
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:

@@ -24,7 +24,7 @@ from tests.replay.patching.record import play as play_patching
 from tests.replay.stage import STORIES, Stage, Story
 from tests.support.servers import a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
 from tests.support.shop import Shop, until, working
-from workflows import search
+from workflows import run_names
 
 AT_ONCE = 8
 PATIENCE_S = 60.0
@@ -122,7 +122,7 @@ class Recording:
 
     async def _runs(self, payment: str) -> list[Handle]:
         """The order's run, its sub-orders' runs, those of its cases, and of the money that it did not want."""
-        order = self._shop.client.get_workflow_handle(search.order_id(payment))
+        order = self._shop.client.get_workflow_handle(run_names.order_id(payment))
         found: list[Handle] = []
         with suppress(RPCError):
             found.append(self._shop.client.get_workflow_handle(order.id, run_id=(await order.describe()).run_id))
@@ -136,10 +136,10 @@ class Recording:
             " (SELECT sub_order_no FROM sub_orders WHERE order_no::text = :no) ORDER BY case_no",
             no=payment,
         )
-        found += [self._shop.client.get_workflow_handle(search.after_sale_id(row.case_no)) for row in cases]
+        found += [self._shop.client.get_workflow_handle(run_names.after_sale_id(row.case_no)) for row in cases]
         captures = await self._shop.sql("SELECT capture_id FROM captures WHERE payment_id = :no", no=payment)
         for row in captures:
-            stray: Handle = self._shop.client.get_workflow_handle(search.stray_payment_id(row.capture_id))
+            stray: Handle = self._shop.client.get_workflow_handle(run_names.stray_payment_id(row.capture_id))
             try:
                 await stray.result()
             except RPCError as error:
@@ -154,7 +154,7 @@ class Recording:
         rows = await self._shop.sql(
             "SELECT sub_order_no FROM sub_orders WHERE order_no::text = :no ORDER BY sub_order_no", no=order_no
         )
-        ids = [search.sub_order_id(row.sub_order_no) for row in rows]
+        ids = [run_names.sub_order_id(row.sub_order_no) for row in rows]
         found: list[Handle] = []
         for workflow_id in [one for one in ids if one not in known]:
             with suppress(RPCError):  # not started yet

@@ -7,20 +7,9 @@ import pytest
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from activities.after_sale import AfterSaleActivities
-from activities.audit import AuditActivities
-from activities.catalog import PricingActivities
-from activities.coupons import CouponActivities
-from activities.merchant import MerchantActivities
-from activities.orders import OrderActivities
-from activities.payment import PaymentActivities
-from activities.refunds import RefundActivities
-from activities.risk import RiskActivities
-from activities.splitting import SplitActivities
-from activities.stock import GoodsActivities, StockActivities
 from domain.after_sale.case import ENDINGS, CaseAction
 from domain.order.acts import cancel_reason
-from domain.order.order import RefusalCode
+from domain.order.lines import RefusalCode
 from domain.order.precedence import WANTED, CaptureOutcome
 from domain.order.status import Actor, CloseReason, Status
 from runtime.temporal import DATA_CONVERTER
@@ -29,6 +18,7 @@ from tests.replay import after_sale_stories, audit_stories, bad_days, more_stori
 from tests.replay.files import HERE, Recorded, recorded
 from tests.replay.mutants import AnAddedSleep, AnotherStep, AStepLeftOut, TwoStepsSwapped
 from tests.replay.stage import STORIES
+from tests.support.activity_names import activity_names
 from tests.support.sandbox import sandbox
 
 ALL = recorded()
@@ -114,13 +104,7 @@ def test_a_refused_cancel_has_a_history(of: list[Recorded]) -> None:
 
 
 def test_every_activity_is_in_a_history() -> None:
-    parties = (
-        *(AfterSaleActivities, RefundActivities),
-        *(AuditActivities, CouponActivities, GoodsActivities, MerchantActivities, OrderActivities, PaymentActivities),
-        *(PricingActivities, RiskActivities, SplitActivities, StockActivities),
-    )
-    names = {name for party in parties for name in vars(party) if not name.startswith("_")}
-    assert names - set().union(*(one.activities for one in ALL)) == set()
+    assert set(activity_names()) - set().union(*(one.activities for one in ALL)) == set()
 
 
 def test_every_story_has_its_history() -> None:

@@ -18,8 +18,8 @@ from simulation.chaos.auditor.seen import Seen
 from simulation.chaos.auditor.violation import Violation
 from simulation.chaos.faults import Rates
 from simulation.chaos.goods import AMPLE, CODE, HILL, MERCHANTS
-from simulation.chaos.house import House, open_house
 from simulation.chaos.plan import Parcel, Plan
+from simulation.chaos.processes import Processes, open_processes
 from simulation.chaos.run import Config, Simulation
 
 SEED, ORDERS = 37, 30
@@ -49,7 +49,7 @@ def with_one_of_each(plan: Plan) -> Plan:
 class Ruins:
     """The shop's database, its parties and its runs; nobody works in it any more."""
 
-    house: House
+    processes: Processes
     client: Client
     http: httpx.AsyncClient
     seen: Seen
@@ -67,7 +67,7 @@ class Ruins:
         return Copy(self, self._dsn(name))
 
     def _dsn(self, name: str) -> str:
-        return self.house.dsn.replace("/postgres?", f"/{name}?")
+        return self.processes.dsn.replace("/postgres?", f"/{name}?")
 
 
 @dataclass
@@ -118,12 +118,12 @@ def a_folder() -> Iterator[Callable[[], Path]]:
 @pytest.fixture(scope="package")
 async def ruins(a_folder: Callable[[], Path]) -> AsyncIterator[Ruins]:
     config = Config(seed=SEED, orders=ORDERS, workers=2, drain_s=150, rates=Rates(0, 0, 0, 0, 0))
-    async with open_house(a_folder(), SEED, workers=2, gateways=1) as house:
-        simulation = Simulation(config, house)
+    async with open_processes(a_folder(), SEED, workers=2, gateways=1) as processes:
+        simulation = Simulation(config, processes)
         simulation.plan = with_one_of_each(simulation.plan)
         report = await simulation.run()
         assert report.passed, "\n".join(report.lines())
-        await house.nursery.stop()
-        client = await connect(house.settings)
-        yield Ruins(house, client, simulation.sandbox, simulation.seen)
+        await processes.forker.stop()
+        client = await connect(processes.settings)
+        yield Ruins(processes, client, simulation.sandbox, simulation.seen)
         await simulation.close()

@@ -10,8 +10,8 @@ import pytest
 
 from simulation.chaos.auditor.violation import Violation
 from simulation.chaos.faults import Rates, schedule
-from simulation.chaos.house import Kill
 from simulation.chaos.plan import make
+from simulation.chaos.processes import Kill
 from simulation.chaos.report import Report, quantile, recovery_s
 from simulation.chaos.run import Config, simulate
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.catalog.products import Changes, Listing
+from store.catalog.products import CatalogChanges, Listing
 from store.stock.ledger import PostgresStock
 from tests.support.books import Ledgers
 from tests.support.desk import CUP, TEA, Desk
@@ -23,5 +23,5 @@ def stock(engine: AsyncEngine) -> PostgresStock:
 async def desk(engine: AsyncEngine) -> Desk:
     """With tea and cups on sale."""
     desk = Desk(engine)
-    await desk.catalog.change(Changes([Listing(TEA), Listing(CUP)]))
+    await desk.catalog.change(CatalogChanges([Listing(TEA), Listing(CUP)]))
     return desk

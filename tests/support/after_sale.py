@@ -26,7 +26,7 @@ from domain.order.status import Actor
 from store.after_sale.cases import PostgresAfterSales
 from tests.support.shop import Person, Shop, until
 from tests.workflows.test_trade import cart, paid
-from workflows import search
+from workflows import run_names
 
 RETURN, REFUND = CaseKind.RETURN_AND_REFUND, CaseKind.REFUND_ONLY
 
@@ -112,7 +112,7 @@ class Counter:
         return facts
 
     def run(self, case_no: str) -> Any:
-        return self.shop.client.get_workflow_handle(search.after_sale_id(case_no))
+        return self.shop.client.get_workflow_handle(run_names.after_sale_id(case_no))
 
     async def sent_back(self, number: str, wanted: Mapping[int, int]) -> str:
         """A case that the merchant agreed to and whose goods are on their way to it."""

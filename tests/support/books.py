@@ -14,13 +14,13 @@ from activities.orders import AcceptPayment, Closed, CloseSubOrders, RecordOrder
 from activities.orders import RecordSplit as Split
 from activities.stock import StockLine
 from domain.order.cart import Address, Cart, CartLine, Terms
-from domain.order.order import OrderLine, Placement, PricedOrder
+from domain.order.lines import OrderLine, Placement, PricedOrder
 from domain.order.order_number import candidate
 from domain.order.payment import Capture
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import Actor, Answer, CloseReason, Status, fold
 from domain.splitting.plan import cut, plan
-from store.money.cashbox import PostgresCashbox
+from store.money.payments import PostgresCashbox
 from store.orders.order_book import PostgresOrderBook
 from store.orders.views import PostgresViews
 

@@ -7,14 +7,14 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.order.cart import Address, Cart, CartLine, Recording, Terms
-from domain.order.order import PricedOrder
+from domain.order.lines import PricedOrder
 from domain.order.product import Product
-from domain.pricing.checkout import Limits, price_order
 from domain.pricing.market import Market, Offers
-from domain.pricing.promotion import AmountOff, Kind, Level
+from domain.pricing.order_price import Limits, price_order
+from domain.pricing.promotion import AmountOff, Level, PromotionKind
 from domain.records.evidence import Link, Verified, placed
 from store.catalog.products import PostgresCatalog
-from store.database.notes import note
+from store.database.log_and_outbox import note
 from store.orders.evidence import PostgresEvidence
 from store.rows.lines import keep_lines
 from store.tables import orders
@@ -22,7 +22,9 @@ from tests.support.books import BUYER, NOW, order_number
 
 TEA = Product(sku="TEA", merchant="leaf", price_fen=12_800, title='西湖龙井 "first"', description="Spring.\nGreen.")
 CUP = Product(sku="CUP", merchant="kiln", price_fen=4_500, title="Celadon cup", attributes={"glaze": "青"})
-FIVE_OFF = AmountOff(promotion_id="five-off", level=Level.SHOP, merchant="leaf", kind=Kind.AMOUNT_OFF, off_fen=500)
+FIVE_OFF = AmountOff(
+    promotion_id="five-off", level=Level.SHOP, merchant="leaf", kind=PromotionKind.AMOUNT_OFF, off_fen=500
+)
 PAID_FEN = 2 * 12_800 + 4_500 - 500
 
 

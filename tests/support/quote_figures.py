@@ -6,7 +6,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from domain.quote.quote import quote, read_quote_document
+from domain.quote.answer import quote, read_quote_document
 from tests.domain.splitting.test_warehouses import found, small_case
 from tests.support.quote_oracle import fewest_sub_orders
 from tests.support.quotes import Doc, document, line, off, product, promotion

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from domain.quote.quote import QuoteAnswer, quote, read_quote_document
+from domain.quote.answer import QuoteAnswer, quote, read_quote_document
 
 Doc = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.orders import ClosePieces, PiecesClosed
 from activities.refunds import DecideRefund, QuoteRefund, RefundDecided, RefundQuote
-from domain.order.order import GiftOf, LineShare, OrderLine
+from domain.order.lines import GiftOf, LineShare, OrderLine
 from domain.order.pieces import Pieces
 from domain.order.status import Actor, CloseReason
 from store.after_sale.refunds import PostgresRefunds

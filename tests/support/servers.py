@@ -21,7 +21,7 @@ from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
 from store.database import migrate
 from store.money.inbox import PostgresInbox
 from tests.support.shop import Shop
-from workflows import search
+from workflows import run_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def a_postgres() -> Iterator[Postgres]:
 def a_temporal() -> Iterator[TemporalServer]:
     """The real dev server."""
     with tempfile.TemporaryDirectory() as folder:
-        server = TemporalServer(Path(folder), headless=True, search_attributes=search.REGISTERED)
+        server = TemporalServer(Path(folder), headless=True, search_attributes=run_names.REGISTERED)
         server.start()
         try:
             yield server

@@ -18,7 +18,7 @@ from acts.acts import Acts
 from acts.checkout import Accepted, Checkout, CheckoutSettings, Unavailable
 from domain.order.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, OrderEnded, Ship
 from domain.order.cart import Address, Cart, CartLine, Terms
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.order_number import OrderNo, parse
 from domain.order.pieces import Pieces
 from domain.order.product import Product
@@ -36,7 +36,7 @@ from store.risk.desk import PostgresRisk
 from store.stock.ledger import PostgresStock
 from store.stock.sold_out import PostgresStockGate
 from tests.support.sandbox import sandbox
-from workflows import search
+from workflows import run_names
 
 _people = count(1)
 RUN = uuid.uuid4().hex[:6]
@@ -240,10 +240,10 @@ class Shop:
         return [sub.sub_order_no for sub in view.sub_orders]
 
     def run(self, order_no: str) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(search.order_id(order_no), result_type=OrderEnded)
+        return self.client.get_workflow_handle(run_names.order_id(order_no), result_type=OrderEnded)
 
     def sub_run(self, sub_order_no: str) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(search.sub_order_id(sub_order_no))
+        return self.client.get_workflow_handle(run_names.sub_order_id(sub_order_no))
 
     async def ended(self, order_no: str, timeout_s: float = PATIENCE_S) -> OrderEnded:
         ended: OrderEnded = await asyncio.wait_for(self.run(order_no).result(), timeout_s)

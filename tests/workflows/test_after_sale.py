@@ -10,7 +10,7 @@ from acts.after_sales import NoSuchCase
 from domain.after_sale.case import CaseAction, CaseStatus
 from domain.order.product import DeliveryMode
 from domain.order.status import AfterSaleFact, Status
-from store.after_sale.cases import KeyReused
+from store.database.keys import KeyReused
 from tests.support.after_sale import REFUND, RETURN, Counter, received
 from tests.support.shop import Person, Shop, until
 from tests.support.trade import coupon, coupon_state, merchant, promote

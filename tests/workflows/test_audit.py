@@ -6,7 +6,7 @@ import uuid
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.stock import ReleaseStock
-from domain.order.order import Placement, RefusalCode
+from domain.order.lines import Placement, RefusalCode
 from domain.order.status import CloseReason, Status
 from domain.order.stock import PurchaseLimit
 from store.stock.changes import set_limit

@@ -5,7 +5,7 @@ import asyncio
 from domain.order.status import Status
 from simulation.bench.counting import costs_of, counting_statements, counting_transactions, histories_of
 from tests.support.shop import Shop
-from workflows import search
+from workflows import run_names
 
 # Measured 19 tasks, 138 events and 42 actions; the slack is for events that just miss sharing a task. Of the
 # transactions, four are the reads that price an order, three its split in two ledgers. Statements: measured 74.
@@ -50,7 +50,7 @@ async def story_1(shop: Shop) -> dict[str, int]:
             await shop.deliver(number)
         await shop.confirm(first)
         assert (await shop.ended(order_no)).status is Status.COMPLETED
-    runs = [search.order_id(order_no), search.sub_order_id(first), search.sub_order_id(second)]
+    runs = [run_names.order_id(order_no), run_names.sub_order_id(first), run_names.sub_order_id(second)]
     made = {"transactions in activities": transactions, "statements in them": statements}
     of_order = {name: sum(seen[run].total() for run in runs) for name, seen in made.items()}
     return costs_of(await histories_of(shop.client, runs)) | of_order

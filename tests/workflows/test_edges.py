@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime
 
 from activities.stock import ReserveStock, StockLine
-from domain.order.order import Placement
+from domain.order.lines import Placement
 from domain.order.order_number import parse
 from domain.order.product import Product
 from domain.order.status import CloseReason, Status
@@ -14,7 +14,7 @@ from runtime.wiring import CHANNEL
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from tests.support.shop import Person, Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
-from workflows import search
+from workflows import run_names
 
 
 async def test_changing_a_product_never_changes_an_order(shop: Shop) -> None:
@@ -39,7 +39,7 @@ async def test_the_order_row_and_the_run_agree_at_every_step(shop: Shop) -> None
 
     async def agree(status: Status) -> None:
         assert (await shop.show(order_no)).status is status
-        await until(shop.run(order_no).describe, lambda run: attribute(run, search.ORDER_STATUS) == status)
+        await until(shop.run(order_no).describe, lambda run: attribute(run, run_names.ORDER_STATUS) == status)
 
     await agree(Status.PENDING_PAYMENT)
     (number,) = await paid(shop, order_no)

@@ -17,7 +17,7 @@ from runtime.wiring import audit
 from store.money.inbox import PostgresInbox
 from tests.support.shop import Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
-from workflows import search
+from workflows import run_names
 
 
 @asynccontextmanager
@@ -51,10 +51,12 @@ async def test_a_paid_order_waits_at_the_pivot_until_the_database_is_well_again(
     order_no = await shop.place([sku], **FAR)
     async with without(shop, table):
         await shop.pay(order_no)
-        described = await until(shop.run(order_no).describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is True)
+        described = await until(
+            shop.run(order_no).describe, lambda run: attribute(run, run_names.NEEDS_ATTENTION) is True
+        )
         assert described.status is not None and described.status.name == "RUNNING"
     (number,) = await shop.split(order_no)
-    await until(shop.run(order_no).describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is False)
+    await until(shop.run(order_no).describe, lambda run: attribute(run, run_names.NEEDS_ATTENTION) is False)
     assert (await shop.show(order_no)).attention == []
     await shop.ship(number)
     await shop.confirm(number)
@@ -150,8 +152,8 @@ async def test_money_whose_run_was_terminated_goes_back_all_the_same(shop: Shop,
     async with nothing_goes_back(shop, lost):
         await shop.pay(payment_id, amount_fen=7, force=True)
         (stray,) = await until(lambda: mine(inbox, payment_id), bool)
-        run = shop.client.get_workflow_handle(search.stray_payment_id(stray.capture.capture_id))
-        await until(run.describe, lambda described: attribute(described, search.NEEDS_ATTENTION) is True)
+        run = shop.client.get_workflow_handle(run_names.stray_payment_id(stray.capture.capture_id))
+        await until(run.describe, lambda described: attribute(described, run_names.NEEDS_ATTENTION) is True)
         await run.terminate("by mistake")
     assert await mine(inbox, payment_id) == [stray]
     await keeper.look()
@@ -183,7 +185,7 @@ async def test_a_paid_order_in_review_shows_as_paid(shop: Shop) -> None:
     await shop.when(order_no, lambda view: bool(view.attention))
     await shop.pay(order_no)
     await until(
-        shop.run(order_no).describe, lambda run: attribute(run, search.ORDER_STATUS) == Status.AWAITING_SHIPMENT
+        shop.run(order_no).describe, lambda run: attribute(run, run_names.ORDER_STATUS) == Status.AWAITING_SHIPMENT
     )
     await shop.cancel(order_no)
 
@@ -194,6 +196,6 @@ async def test_a_cancel_button_that_is_refused_leaves_no_alarm_behind(shop: Shop
     await shop.ship(number)
     await shop.run(order_no).cancel()
     await asyncio.sleep(1)
-    assert not attribute(await shop.run(order_no).describe(), search.NEEDS_ATTENTION)
+    assert not attribute(await shop.run(order_no).describe(), run_names.NEEDS_ATTENTION)
     await shop.confirm(number)
     assert (await shop.ended(order_no)).status is Status.COMPLETED

@@ -12,7 +12,7 @@ from activities.orders import AcceptPayment, CloseLines, CloseOrder, RecordSplit
 from activities.splitting import SplitActivities
 from activities.stock import StockOf
 from domain.order.cart import Terms
-from domain.order.order import OrderLine, Placement
+from domain.order.lines import OrderLine, Placement
 from domain.order.order_number import parse
 from domain.order.payment import Capture, ProviderPayment
 from domain.order.precedence import CaptureOutcome

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.order.order import RefusalCode
+from domain.order.lines import RefusalCode
 from domain.order.order_number import parse
 from domain.order.status import Action, Actor, CloseReason, Status
 from domain.risk import BlockKind, Decision
 from tests.support.shop import Person, Shop, until
-from workflows import search
+from workflows import run_names
 
 FAR: dict[str, Any] = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
 
@@ -206,8 +206,8 @@ async def test_a_review_holds_the_dispatch_until_a_person_approves(shop: Shop) -
     order_no = await shop.place([sku], await suspicious(shop), **FAR)
     await shop.pay(order_no)
     await shop.when_status(order_no, Status.AWAITING_SHIPMENT)
-    described = await until(shop.run(order_no).describe, lambda run: bool(attribute(run, search.NEEDS_ATTENTION)))
-    assert attribute(described, search.RISK_VERDICT) == "REVIEW"
+    described = await until(shop.run(order_no).describe, lambda run: bool(attribute(run, run_names.NEEDS_ATTENTION)))
+    assert attribute(described, run_names.RISK_VERDICT) == "REVIEW"
     alarms = await shop.sql("SELECT 1 FROM outbox WHERE topic = 'alarm' AND body->>'order_no' = :no", no=order_no)
     assert len(alarms) == 1
     assert (await shop.show(order_no)).sub_orders == []
@@ -219,8 +219,8 @@ async def test_a_review_holds_the_dispatch_until_a_person_approves(shop: Shop) -
     await shop.confirm(number)
     assert (await shop.ended(order_no)).status is Status.COMPLETED
     described = await shop.run(order_no).describe()
-    assert attribute(described, search.NEEDS_ATTENTION) is False
-    assert attribute(described, search.RISK_VERDICT) == "PASS"
+    assert attribute(described, run_names.NEEDS_ATTENTION) is False
+    assert attribute(described, run_names.RISK_VERDICT) == "PASS"
 
 
 @pytest.mark.parametrize("passes", [True, False])
@@ -261,14 +261,14 @@ async def test_a_hand_over_that_fails_shows_on_both_runs_and_heals_by_itself(sho
     view = await shop.when(order_no, lambda view: view.sub_orders[0].status is Status.EXCEPTION)
     assert [mark.subject for mark in view.attention] == [down]
     for run in (shop.run(order_no), shop.sub_run(down)):
-        await until(run.describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is True)
+        await until(run.describe, lambda run: attribute(run, run_names.NEEDS_ATTENTION) is True)
     await shop.ship(up)
     assert (await shop.show(order_no)).status is Status.PARTIALLY_SHIPPED
     await shop.bad_days()
     await shop.when(order_no, lambda view: not view.attention)
     assert (await shop.show(order_no)).sub_orders[0].status is Status.AWAITING_SHIPMENT
     for run in (shop.run(order_no), shop.sub_run(down)):
-        await until(run.describe, lambda run: attribute(run, search.NEEDS_ATTENTION) is False)
+        await until(run.describe, lambda run: attribute(run, run_names.NEEDS_ATTENTION) is False)
     for number in (down, up):
         await shop.ship(number)
         await shop.confirm(number)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.order.cart import Cart, CartLine, SplitTiming
-from domain.order.order import Placement, RefusalCode
+from domain.order.lines import Placement, RefusalCode
 from domain.order.status import CloseReason, Status
 from domain.order.stock import PurchaseLimit, StockPolicy
 from domain.splitting.freight import FreightTemplate

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from domain.order.order import RefusalCode
+from domain.order.lines import RefusalCode
 from tests.support.shop import Person, Shop
 from tests.workflows.test_stories import FAR
 

@@ -22,7 +22,7 @@ from runtime.embedded import TemporalServer, free_port
 from runtime.temporal import DATA_CONVERTER
 from tests.support.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
 from tests.support.shop import Person, Shop, until, working
-from workflows import search
+from workflows import run_names
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ async def test_a_versioned_worker_takes_orders_once_its_version_is_current(
 async def own_temporal() -> AsyncIterator[TemporalServer]:
     """One to kill."""
     with tempfile.TemporaryDirectory() as folder:
-        server = TemporalServer(Path(folder), headless=True, search_attributes=search.REGISTERED)
+        server = TemporalServer(Path(folder), headless=True, search_attributes=run_names.REGISTERED)
         server.start()
         yield server
         server.stop()

@@ -1,4 +1,4 @@
-"""What the parties outside the house have on record, against what the database says."""
+"""What the parties outside the processes have on record, against what the database says."""
 
 import json
 from collections import Counter, defaultdict

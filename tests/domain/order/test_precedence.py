@@ -6,11 +6,11 @@ from itertools import product
 import pytest
 
 from domain.order.payment import Capture
-from domain.order.precedence import WANTED, CaptureOutcome, Standing, judge, weigh
+from domain.order.precedence import WANTED, CaptureOutcome, PaymentStage, judge, weigh
 from domain.order.status import CloseReason
 
 BUYER, UNPAID, RISK = CloseReason.CANCELLED_BY_BUYER, CloseReason.UNPAID, CloseReason.RISK_REJECTED
-CLOSING, PAID, WAITING = Standing.CLOSING, Standing.PAID, Standing.WAITING
+CLOSING, PAID, WAITING = PaymentStage.CLOSING, PaymentStage.PAID, PaymentStage.WAITING
 TRUTH = {
     # rejected, cancelled, paid, overdue
     (False, False, False, False): (WAITING, None),
@@ -39,7 +39,7 @@ def capture(capture_id: str = "c1", amount_fen: int = DUE, currency: str = CURRE
 
 
 @pytest.mark.parametrize(("case", "winner"), TRUTH.items())
-def test_the_whole_truth_table(case: tuple[bool, ...], winner: tuple[Standing, CloseReason | None]) -> None:
+def test_the_whole_truth_table(case: tuple[bool, ...], winner: tuple[PaymentStage, CloseReason | None]) -> None:
     """Risk beats cancel beats payment beats deadline, in all sixteen cases."""
     rejected, cancelled, paid, overdue = case
     assert weigh(rejected=rejected, cancelled=BUYER if cancelled else None, paid=paid, overdue=overdue) == winner

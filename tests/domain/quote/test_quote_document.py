@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.quote.quote import quote, read_quote_document
+from domain.quote.answer import quote, read_quote_document
 from domain.strict_json import BadInput
 from tests.support.quotes import Doc, ask, line, product
 

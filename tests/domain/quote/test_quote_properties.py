@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.after_sale.refunds import OrderRefunds
 from domain.order.product import DeliveryMode
-from domain.quote.quote import price_document, quote, read_quote_document
+from domain.quote.answer import price_document, quote, read_quote_document
 from tests.support.quote_documents import documents
 from tests.support.quotes import Doc, ask
 

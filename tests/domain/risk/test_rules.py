@@ -16,7 +16,7 @@ from domain.risk import (
     BlockKind,
     Identity,
     LineFacts,
-    OrderFacts,
+    PastOrder,
     ReceiptFacts,
     RiskKind,
     RiskSettings,
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 DEFAULTS = RiskSettings()
 
 
-def order(number: int = 0, *, ago: timedelta = timedelta(), **facts: Any) -> OrderFacts:
+def order(number: int = 0, *, ago: timedelta = timedelta(), **facts: Any) -> PastOrder:
     """An order like no other: everything about it is its own, unless it is said."""
     own: dict[str, Any] = {
         "order_no": f"order-{number}",
@@ -44,7 +44,7 @@ def order(number: int = 0, *, ago: timedelta = timedelta(), **facts: Any) -> Ord
         "first_of_buyer": False,
         "lines": [line()],
     }
-    return OrderFacts.model_validate(own | facts)
+    return PastOrder.model_validate(own | facts)
 
 
 def line(sku: str = "TEA", quantity: int = 1, goods_fen: int = 3_000, **facts: Any) -> LineFacts:
@@ -58,7 +58,7 @@ def line(sku: str = "TEA", quantity: int = 1, goods_fen: int = 3_000, **facts: A
     return LineFacts.model_validate(own | facts)
 
 
-def assessed(subject: OrderFacts, *earlier: OrderFacts, usual: UsualFacts | None = None) -> Assessment:
+def assessed(subject: PastOrder, *earlier: PastOrder, usual: UsualFacts | None = None) -> Assessment:
     return assess(AssessFacts(order=subject, earlier=list(earlier), usual=usual or UsualFacts()), DEFAULTS)
 
 
@@ -73,7 +73,7 @@ def test_an_ordinary_order_passes() -> None:
 # --- BRUSHING
 
 
-def praised(number: int, *, after: timedelta = 30 * HOUR, **facts: Any) -> OrderFacts:
+def praised(number: int, *, after: timedelta = 30 * HOUR, **facts: Any) -> PastOrder:
     """A cheap order of device D, a day or more ago, confirmed and reviewed `after` it was placed."""
     ago = 40 * HOUR + number * HOUR
     receipt = ReceiptFacts(merchant="leaf", received_at=NOW - ago + after, reviewed_at=NOW - ago + after)
@@ -142,7 +142,7 @@ def test_an_order_that_was_closed_later_was_still_open_then() -> None:
 # --- PROMO_ABUSE
 
 
-def first(number: int, **facts: Any) -> OrderFacts:
+def first(number: int, **facts: Any) -> PastOrder:
     own: dict[str, Any] = {"lines": [line(merchant=f"m{number}")]}
     return order(number, ago=number * HOUR, first_of_buyer=True, **(own | facts))
 
@@ -195,7 +195,7 @@ def test_not_promo_abuse_a_discount_like_others(goods_fen: int, pay_fen: int, us
     assert not kinds(assessed(order(lines=[line(goods_fen=goods_fen, pay_fen=pay_fen)]), usual=usual))
 
 
-def let_go(number: int, reason: CloseReason = CloseReason.CANCELLED_BY_BUYER, **facts: Any) -> OrderFacts:
+def let_go(number: int, reason: CloseReason = CloseReason.CANCELLED_BY_BUYER, **facts: Any) -> PastOrder:
     ago = number * HOUR
     return order(number, ago=ago, buyer_id=7, closed_at=NOW - ago + HOUR / 2, close_reason=reason, **facts)
 
@@ -216,7 +216,7 @@ def test_promo_abuse_the_same_goods_ordered_and_let_go_three_times() -> None:
     ],
     ids=["the merchant cancelled it", "a day ago", "other goods", "still open"],
 )
-def test_not_promo_abuse_twice_let_go(third: OrderFacts) -> None:
+def test_not_promo_abuse_twice_let_go(third: PastOrder) -> None:
     assert not kinds(assessed(order(buyer_id=7), let_go(1), let_go(2), third))
 
 
@@ -255,7 +255,7 @@ def test_not_scalping_of_goods_that_are_not_limited_or_have_a_higher_limit() -> 
 # --- VELOCITY
 
 
-def rush(count: int, **facts: Any) -> list[OrderFacts]:
+def rush(count: int, **facts: Any) -> list[PastOrder]:
     """So many orders of buyer 7 in the hour before, each at another shop."""
     return [
         order(n, ago=timedelta(minutes=n), buyer_id=7, **({"lines": [line(merchant=f"m{n}")]} | facts))

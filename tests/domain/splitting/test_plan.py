@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 
 from domain.order.cart import Terms
-from domain.order.order import OrderLine, SubOrderPlan
+from domain.order.lines import OrderLine, SubOrderPlan
 from domain.order.order_number import candidate, parse
-from domain.splitting.parcels import TooManyParcels
+from domain.splitting.model import BACKORDER, MAX_SUB_ORDERS, Warehouse
+from domain.splitting.packing import TooManyParcels
 from domain.splitting.plan import check_units, cut, plan, replan
-from domain.splitting.split_model import BACKORDER, MAX_SUB_ORDERS, Warehouse
 
 ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)
 

@@ -15,7 +15,7 @@ from domain.order.product import DeliveryMode, OnSale, Product
 from domain.order.snapshot import TradeSnapshot
 from domain.order.stock import StockPolicy
 from domain.splitting.freight import FreightRates, FreightTemplate
-from store.catalog.products import Changes, Listing, PostgresCatalog
+from store.catalog.products import CatalogChanges, Listing, PostgresCatalog
 
 TEA = Product(
     sku="TEA",
@@ -162,7 +162,9 @@ async def test_any_page_comes_back_from_the_database_with_its_digest(catalog: Po
 
 async def test_a_merchants_policy_is_on_all_its_goods(catalog: PostgresCatalog) -> None:
     """One that has chosen nothing reserves on placement."""
-    await catalog.change(Changes([Listing(TEA), Listing(TEA.model_copy(update={"sku": "CUP", "merchant": "kiln"}))]))
+    await catalog.change(
+        CatalogChanges([Listing(TEA), Listing(TEA.model_copy(update={"sku": "CUP", "merchant": "kiln"}))])
+    )
     await catalog.set_policy("kiln", StockPolicy.DEDUCT_ON_PAYMENT)
     on_sale = await catalog.on_sale(["TEA", "CUP"])
     assert (on_sale["TEA"].policy, on_sale["CUP"].policy) == (
@@ -196,13 +198,13 @@ async def test_new_templates_replace_all_of_that_merchant(catalog: PostgresCatal
     await catalog.put_freight([template("leaf"), template("leaf", "hangzhou"), template("kiln")])
     await catalog.put_freight([template("leaf", fee_fen=900)])
     assert await catalog.freight(["leaf"]) == [template("leaf", fee_fen=900)]
-    await catalog.change(Changes(freight={"leaf": []}))
+    await catalog.change(CatalogChanges(freight={"leaf": []}))
     assert await catalog.freight(["leaf", "kiln"]) == [template("kiln")]
 
 
 async def test_changes_are_made_together_or_not_at_all(catalog: PostgresCatalog, engine: AsyncEngine) -> None:
     nowhere = FreightRates.model_construct(first_g=0, first_fee_fen=0, further_g=1, further_fee_fen=0)
-    changes = Changes([Listing(TEA)], {"leaf": StockPolicy.DEDUCT_ON_PAYMENT}, {"leaf": [nowhere]})
+    changes = CatalogChanges([Listing(TEA)], {"leaf": StockPolicy.DEDUCT_ON_PAYMENT}, {"leaf": [nowhere]})
     with pytest.raises(IntegrityError, match="first_g"):
         await catalog.change(changes)
     assert await sql(engine, "SELECT merchant FROM merchants") == []
@@ -211,7 +213,7 @@ async def test_changes_are_made_together_or_not_at_all(catalog: PostgresCatalog,
 
 async def test_placement_asks_once_for_all_its_goods(catalog: PostgresCatalog, engine: AsyncEngine) -> None:
     listings = [Listing(TEA.model_copy(update={"sku": f"SKU{n}"})) for n in range(200)]
-    await catalog.change(Changes(listings))
+    await catalog.change(CatalogChanges(listings))
     asked: list[str] = []
 
     def count(_: Any, __: Any, statement: str, *___: Any) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.payment import StrayCapture
 from domain.order.precedence import CaptureOutcome
-from store.database.notes import ALARM, tell
+from store.database.log_and_outbox import ALARM, tell
 from store.database.outbox import LEASE, LONGEST_PAUSE_S, PostgresOutbox
 from store.money.inbox import LEASE as INBOX_LEASE
 from store.money.inbox import PostgresInbox

@@ -12,8 +12,8 @@ from activities.payment import StrayCapture
 from domain.order.payment import Capture, OpenPayment, RefundAnswer, RefundState
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import CloseReason
-from store.money.cashbox import PostgresCashbox, decide_refund
 from store.money.journal import ORDERS, PROVIDER, post
+from store.money.payments import PostgresCashbox, decide_refund
 from store.rows.sub_orders import lock_order
 from tests.support.books import NOW, AnswerLost, Ledgers, forgetful
 

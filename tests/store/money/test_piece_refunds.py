@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from activities.orders import SubOrderOf
-from activities.stock import GoodsOf, PutBackPieces, StockLine, TakeGoods
+from activities.stock import GoodsOf, ReshelvePieces, StockLine, TakeGoods
 from domain.order.pieces import Pieces
 from domain.order.status import Status
 from store.stock.physical import PostgresPhysical
@@ -287,14 +287,14 @@ async def test_pieces_that_are_put_back_are_taken_off_a_reservation_or_a_later_o
     _, (two,) = await ledgers.split(line(1, quantity=5))
     wanted = [StockLine(line_no=1, sku="SKU1", quantity=5)]
     for sub, first in ((one, "take"), (two, "put back")):
-        back = PutBackPieces(sub_order_no=sub, reason_key="k", lines=[StockLine(line_no=1, sku="SKU1", quantity=2)])
+        back = ReshelvePieces(sub_order_no=sub, reason_key="k", lines=[StockLine(line_no=1, sku="SKU1", quantity=2)])
         take = TakeGoods(sub_order_no=sub, warehouse="w1", lines=wanted)
         if first == "take":
             assert (await physical.take_goods(take)).taken
-        await asyncio.gather(*(physical.put_back_pieces(back) for _ in range(5)))
+        await asyncio.gather(*(physical.reshelve_pieces(back) for _ in range(5)))
         assert (await physical.take_goods(take)).taken
     count = "SELECT total, available, reserved, shipped FROM physical_stock"
     assert tuple((await ledgers.sql(count))[0]) == (10, 4, 6, 0)
     assert (await physical.ship_goods(GoodsOf(sub_order_no=one))).pieces == 3
-    assert (await physical.put_back(GoodsOf(sub_order_no=two))).pieces == 3
+    assert (await physical.reshelve(GoodsOf(sub_order_no=two))).pieces == 3
     assert tuple((await ledgers.sql(count))[0]) == (10, 7, 0, 3)

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.order.order import Placement, Refusal, RefusalCode
+from domain.order.lines import Placement, Refusal, RefusalCode
 from domain.order.order_number import OutOfNumbers, candidate, gene_of, parse
 from domain.order.payment import OpenPayment
-from store.orders.checkout_keys import KeyReused, PostgresCheckoutKeys
+from store.database.keys import KeyReused
+from store.orders.checkout_keys import PostgresCheckoutKeys
 from tests.support.books import BUYER, NOW, SECRET, AnswerLost, Ledgers, forgetful, line
 
 TODAY = date(2026, 11, 11)

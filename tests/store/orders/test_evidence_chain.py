@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from domain.records.evidence import Link, chain_of, link_sha256
-from store.database.notes import note
+from store.database.log_and_outbox import note
 from tests.support.books import NOW, order_number
 from tests.support.desk import Desk
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import NoResultFound
 
 from activities.orders import AcceptPayment, CloseLines, CloseOrder, FileCaptures, OrderClosing, RecordRefusal
 from activities.payment import StrayCapture
-from domain.order.order import Placement, Refusal, RefusalCode
+from domain.order.lines import Placement, Refusal, RefusalCode
 from domain.order.order_number import parse
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import CloseReason, Status

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from activities.stock import ReleaseStock, ReserveStock, Restock, StockOf
 from domain.order.stock import PurchaseLimit
+from store.database.asyncpg_direct import is_about_a_member, sqlstate
 from store.database.engine import engine_for
-from store.database.raw import is_about_a_member, sqlstate
 from store.stock.changes import set_limit
 from store.stock.ledger import PostgresStock
 from tests.store.stock.test_stock import level

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from activities.stock import Allocation, GoodsOf, GoodsTaken, Moved, StockOf, TakeGoods
 from domain.base import Message
 from domain.order.order_number import sub_order_no
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 from store.stock.changes import Change, Physical, change_stock, history, view
 from store.stock.physical import PostgresPhysical
 from tests.support.books import lines, order_number
@@ -121,7 +121,7 @@ async def test_splits_that_want_the_same_goods_in_opposite_orders_never_deadlock
         order_no = order_number()
         wanted = [(1, sku, warehouse, 1) for sku, warehouse in places[:: (-1) ** n]]
         await allocate(physical, order_no, *wanted, skus="ABC"[:: (-1) ** n])
-        end = physical.ship_goods if n % 3 else physical.put_back
+        end = physical.ship_goods if n % 3 else physical.reshelve
         assert await end(GoodsOf(sub_order_no=sub_order_no(order_no, 1))) == Moved(pieces=9)
 
     await asyncio.gather(*(live(n) for n in range(30)))
@@ -151,8 +151,8 @@ async def test_each_sub_order_ends_by_itself_and_once(physical: PostgresPhysical
     await allocate(physical, order_no, (1, "A", "w1", 2), (2, "A", "w1", 3))
     one, two = (GoodsOf(sub_order_no=sub_order_no(order_no, n)) for n in (1, 2))
     assert await asyncio.gather(*(physical.ship_goods(one) for _ in range(5))) == [Moved(pieces=2)] * 5
-    assert await physical.put_back(one) == Moved(pieces=0), "shipped is shipped"
-    assert await asyncio.gather(*(physical.put_back(two) for _ in range(5))) == [Moved(pieces=3)] * 5
+    assert await physical.reshelve(one) == Moved(pieces=0), "shipped is shipped"
+    assert await asyncio.gather(*(physical.reshelve(two) for _ in range(5))) == [Moved(pieces=3)] * 5
     assert await physical.ship_goods(two) == Moved(pieces=0)
     assert await counts(engine) == {"w1": (8, 0, 2)}
     kinds = [(e.kind, e.available, e.reserved, e.gone) for e in await history(engine, "A", 9)]
@@ -169,7 +169,7 @@ async def test_a_sub_order_that_is_closed_before_its_split_gets_nothing(
     await lay(engine, ("A", "w1", 10))
     order_no = order_number()
     closed = sub_order_no(order_no, 1)
-    assert await physical.put_back(GoodsOf(sub_order_no=closed)) == Moved(pieces=0)
+    assert await physical.reshelve(GoodsOf(sub_order_no=closed)) == Moved(pieces=0)
     await allocate(physical, order_no, (1, "A", "w1", 2), (2, "A", "w1", 3))
     assert await counts(engine) == {"w1": (7, 3, 0)}
     late = TakeGoods(sub_order_no=closed, warehouse="w1", lines=lines(("A", 1)))
@@ -215,7 +215,7 @@ async def test_a_split_and_a_closing_at_one_instant_leave_nothing_reserved(
     for _ in range(30):
         order_no = order_number()
         of_sub = GoodsOf(sub_order_no=sub_order_no(order_no, 1))
-        await asyncio.gather(allocate(physical, order_no, (1, "A", "w1", 1)), physical.put_back(of_sub))
+        await asyncio.gather(allocate(physical, order_no, (1, "A", "w1", 1)), physical.reshelve(of_sub))
     assert await counts(engine) == {"w1": (100, 0, 0)}
 
 

@@ -21,7 +21,7 @@ from simulation.chaos.mortal_worker import CONTROL, KILLS
 from simulation.chaos.plan import PAYMENT_WINDOW_S
 from simulation.chaos.proxy import ForgetfulProxy
 from store.database.migrate import upgrade
-from workflows import search
+from workflows import run_names
 
 # Short, so that what takes a week in a shop takes seconds here.
 WINDOWS = {
@@ -45,7 +45,7 @@ class Kill:
     at: float = field(default_factory=time.monotonic)
 
 
-class Nursery:
+class Forker:
     """The process that forks workers and gateways; keeps as many of each as are wanted."""
 
     def __init__(self, log_dir: Path) -> None:
@@ -60,9 +60,9 @@ class Nursery:
         self.closing = False
 
     async def start(self) -> None:
-        with (self._log_dir / "nursery.log").open("ab") as log:
+        with (self._log_dir / "forker.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "simulation.chaos.nursery"),
+                *(sys.executable, "-m", "simulation.chaos.forker"),
                 cwd=ROOT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -111,7 +111,7 @@ class Nursery:
             self._ask_for(name)
 
 
-class House:
+class Processes:
     """Everything that runs, and how it is killed."""
 
     def __init__(self, folder: Path, seed: int, *, workers: int, gateways: int, control: bool) -> None:
@@ -122,8 +122,8 @@ class House:
         self.kill_plans.mkdir(parents=True, exist_ok=True)
         self._workers, self._gateways, self._control = workers, gateways, control
         self.postgres = Postgres(folder)
-        self.temporal = TemporalServer(folder, headless=True, search_attributes=search.REGISTERED)
-        self.nursery = Nursery(folder)
+        self.temporal = TemporalServer(folder, headless=True, search_attributes=run_names.REGISTERED)
+        self.forker = Forker(folder)
         proxy_port = free_port()
         socket = Path(parse_qs(urlsplit(self.postgres.url).query)["host"][0]) / ".s.PGSQL.5432"
         self.proxy = ForgetfulProxy(socket, proxy_port, ONE_ANSWER_LOST_IN, Random(f"{seed}/answers"))
@@ -169,16 +169,16 @@ class House:
     async def start(self) -> None:
         for child in (self.postgres, self.temporal, self._sandbox):
             child.launch()
-        await self.nursery.start()
+        await self.forker.start()
         await self._until_healthy(self.postgres)
         await self.proxy.start()
         await upgrade(self.postgres.url)
         await self._until_healthy(self.temporal)
         await self._until_healthy(self._sandbox)
         for number, port in enumerate(self.gateway_ports):
-            self.nursery.keep(f"gateway-{number}", "gateway", self._environment(gateway_port=port))
+            self.forker.keep(f"gateway-{number}", "gateway", self._environment(gateway_port=port))
         for number in range(self._workers):
-            self.nursery.keep(f"worker-{number}", "worker", self._environment())
+            self.forker.keep(f"worker-{number}", "worker", self._environment())
         while not all([await asyncio.to_thread(answers, port) for port in self.gateway_ports]):  # noqa: ASYNC110 - HTTP
             await asyncio.sleep(0.1)
 
@@ -187,7 +187,7 @@ class House:
         return {**found, KILLS: str(self.kill_plans), CONTROL: "1" if self._control else ""}
 
     async def stop(self) -> None:
-        await self.nursery.stop()
+        await self.forker.stop()
         await self.proxy.stop()
         for child in (self._sandbox, self.temporal, self.postgres):
             await asyncio.to_thread(child.stop)
@@ -196,7 +196,7 @@ class House:
 
     def kill_one(self, role: str, pick: float) -> None:
         """One of those that live; `pick` says which."""
-        alive = sorted(self.nursery.named(role))
+        alive = sorted(self.forker.named(role))
         if alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(alive[int(pick * len(alive))], signal.SIGKILL)
@@ -246,12 +246,12 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_processes(
     folder: Path, seed: int, *, workers: int = 3, gateways: int = 2, control: bool = False
-) -> AsyncIterator[House]:
-    house = House(folder, seed, workers=workers, gateways=gateways, control=control)
+) -> AsyncIterator[Processes]:
+    processes = Processes(folder, seed, workers=workers, gateways=gateways, control=control)
     try:
-        await house.start()
-        yield house
+        await processes.start()
+        yield processes
     finally:
-        await house.stop()
+        await processes.stop()

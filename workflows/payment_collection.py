@@ -5,21 +5,21 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL, OUTSIDE
+    from activities.options import LOCAL, REGULAR
     from activities.orders import AcceptPayment, FileCaptures, OrderActivities, PaymentAccepted
     from activities.payment import PaymentActivities, PaymentOf
     from domain.order.payment import Capture, OpenPayment, PaymentRequest, ProviderPayment
     from domain.order.precedence import WANTED, CaptureOutcome, judge
-    from workflows.board import Board
-    from workflows.patience import patiently
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import patiently
 
 
-class Collection:
+class PaymentCollection:
     """Idempotency key at the provider: the order's number."""
 
-    def __init__(self, order_no: str, board: Board) -> None:
+    def __init__(self, order_no: str, view: OperatorView) -> None:
         self._order_no = order_no
-        self._board = board
+        self._view = view
         self._accepted: Capture | None = None
         self._writing = False
         self._collecting = False
@@ -48,10 +48,10 @@ class Collection:
                 PaymentActivities.create_payment,
                 request,
                 summary=f"ask the provider to collect {self.due_fen} fen",
-                **OUTSIDE,
+                **REGULAR,
             ),
             topic="payment page",
-            board=self._board,
+            view=self._view,
         )
         self.link = opened.cashier_url
 
@@ -70,7 +70,7 @@ class Collection:
                 **LOCAL,
             ),
             topic="payment record",
-            board=self._board,
+            view=self._view,
         )
         self._writing = False
         if written.outcome in WANTED:
@@ -93,10 +93,10 @@ class Collection:
                 PaymentActivities.close_payment,
                 PaymentOf(payment_id=self._order_no),
                 summary="close the payment at the provider",
-                **OUTSIDE,
+                **REGULAR,
             ),
             topic="payment closing",
-            board=self._board,
+            view=self._view,
         )
         strays = [capture for capture in answer.captures if await self.receive(capture) not in WANTED]
         await self._settled()
@@ -120,5 +120,5 @@ class Collection:
                 OrderActivities.file_captures, FileCaptures(captures=strays), **LOCAL
             ),
             topic="stray payment",
-            board=self._board,
+            view=self._view,
         )

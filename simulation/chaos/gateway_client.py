@@ -43,7 +43,7 @@ class Figures:
     successes: list[tuple[float, float]] = field(default_factory=list)  # when an acknowledged act was asked, answered
 
 
-class Gate:
+class GatewayClient:
     def __init__(self, settings: Settings, ports: list[int]) -> None:
         self._key = settings.jwt_key.get_secret_value()
         self._urls = [f"http://127.0.0.1:{port}" for port in ports]

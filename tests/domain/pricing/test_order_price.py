@@ -11,15 +11,15 @@ from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
 from domain.order.cart import Cart, PricingMode, Recording, SplitTiming, Terms
-from domain.order.order import GiftOf, PricedOrder, Refusal, RefusalCode
+from domain.order.lines import GiftOf, PricedOrder, Refusal, RefusalCode
 from domain.order.order_number import candidate
 from domain.order.product import OnSale, Product
 from domain.order.snapshot import TradeSnapshot
-from domain.pricing.checkout import Limits, price_order, within_limits
 from domain.pricing.market import Coupon, Market, Offers
+from domain.pricing.order_price import Limits, price_order, within_limits
 from domain.pricing.promotion import Promotion
 from domain.splitting.freight import FreightTemplate
-from domain.splitting.split_model import Warehouse
+from domain.splitting.model import Warehouse
 
 AT = datetime(2026, 11, 11, 12, 0, tzinfo=UTC)
 ORDER_NO = candidate(b"0123456789abcdef", "test", "key", 1_234_567, date(2026, 11, 11), 1, 0)

@@ -4,16 +4,16 @@ from datetime import datetime
 
 from domain.base import Message
 from domain.order.cart import Cart, Recording, SplitTiming, Terms
-from domain.order.order import GiftOf, LineShare, OrderLine, PricedOrder, Refusal, RefusalCode
+from domain.order.lines import GiftOf, LineShare, OrderLine, PricedOrder, Refusal, RefusalCode
 from domain.order.product import OnSale
 from domain.order.snapshot import TradeSnapshot, digest
+from domain.pricing.levels import Circumstances, Wanted, price
 from domain.pricing.market import Market, unusable
-from domain.pricing.priced import GivenGift, Priced, PricedLine
-from domain.pricing.pricing import Circumstances, Wanted, price
+from domain.pricing.priced import GivenGift, PricedCart, PricedLine
 from domain.pricing.promotion import Funder
-from domain.splitting.parcels import TooManyParcels
+from domain.splitting.model import MAX_SUB_ORDERS
+from domain.splitting.packing import TooManyParcels
 from domain.splitting.plan import cut, plan, shipping
-from domain.splitting.split_model import MAX_SUB_ORDERS
 
 
 class Limits(Message):
@@ -101,7 +101,7 @@ def _unusable(order_no: str, cart: Cart, market: Market, at: datetime) -> Refusa
     return None
 
 
-def _price(cart: Cart, market: Market, terms: Terms, at: datetime) -> Priced:
+def _price(cart: Cart, market: Market, terms: Terms, at: datetime) -> PricedCart:
     products = {sku: on_sale.product for sku, on_sale in market.on_sale.items()}
     named = frozenset(c.promotion_id for c in market.offers.coupons if c.coupon_id in cart.coupons)
     now = Circumstances(terms.pricing_mode, at, market.offers.tier, named)
@@ -158,19 +158,19 @@ def _sold(line_no: int, quantity: int, on_sale: OnSale, terms: Terms) -> OrderLi
     )
 
 
-def _applied(priced: Priced) -> set[str]:
+def _applied(priced: PricedCart) -> set[str]:
     shares = {share.promotion_id for line in priced.lines for share in line.shares}
     return shares | {gift.promotion_id for gift in priced.gifts}
 
 
-def _taken(cart: Cart, market: Market, priced: Priced) -> list[str]:
+def _taken(cart: Cart, market: Market, priced: PricedCart) -> list[str]:
     """A coupon that saves nothing here is left to its owner."""
     applied = _applied(priced)
     named = (coupon for coupon in market.offers.coupons if coupon.coupon_id in cart.coupons)
     return sorted(coupon.coupon_id for coupon in named if coupon.promotion_id in applied)
 
 
-def _rules(market: Market, priced: Priced) -> dict[str, str]:
+def _rules(market: Market, priced: PricedCart) -> dict[str, str]:
     applied = _applied(priced)
     return {p.promotion_id: digest(p) for p in market.offers.promotions if p.promotion_id in applied}
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from domain.apportion import slice_worth
 from domain.base import Document
 from domain.order.product import DeliveryMode, Measure, Name, Product
-from domain.splitting.parcels import MAX_PARCELS, ParcelLimit
+from domain.splitting.packing import MAX_PARCELS, ParcelLimit
 
 MAX_SUB_ORDERS = MAX_PARCELS
 OVERSIZE = "OVERSIZE"  # one piece over the parcel limit, alone
@@ -49,20 +49,20 @@ Pieces = tuple[OrderedLine, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SplitPart:
     """Some pieces of some lines, with the keys that they have in common so far."""
 
     pieces: tuple[Pieces, ...]
     keys: Mapping[str, Any] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
 
-    def cut(self, pieces: Iterable[Pieces], *flags: str, **keys: object) -> "Part":
+    def cut(self, pieces: Iterable[Pieces], *flags: str, **keys: object) -> "SplitPart":
         """A part of this part."""
         return replace(self, pieces=tuple(pieces), keys={**self.keys, **keys}, flags=self.flags.union(flags))
 
 
 @dataclass(frozen=True, slots=True)
-class SubOrderLine:
+class PlannedLine:
     """The units `first` to `last` of an order line; refunds of the sub-order take them one after another."""
 
     line: OrderedLine
@@ -79,10 +79,10 @@ class SubOrderLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SubOrder:
+class PlannedSubOrder:
     """What one warehouse ships as one parcel. `keys` holds one value of each rule's key."""
 
-    lines: Sequence[SubOrderLine]
+    lines: Sequence[PlannedLine]
     keys: Mapping[str, Any]
     flags: Sequence[str]
     shipping_fen: int = 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.splitting.parcels import Parcel, TooManyParcels, pack
+from domain.splitting.packing import Parcel, TooManyParcels, pack
 from tests.support.quote_oracle import fewest_parcels
 from tests.support.quotes import Doc, ask, line, product
 

@@ -27,9 +27,9 @@ from domain.order.status import Action, Actor, Answer, CloseReason, Refused, Sta
 from store.accounts.points import earn_points
 from store.database.engine import looking, single
 from store.database.keys import once
-from store.database.notes import NOTICE, Entry, Notice, tell
+from store.database.log_and_outbox import NOTICE, LogEntry, Notice, tell
 from store.orders.closings import OWED, cancel_key, close_pieces, close_sub_orders, owed_of, pieces_key
-from store.rows.parts import LEFT, left_of, what_is_left
+from store.rows.pieces_left import LEFT, left_of, what_is_left
 from store.rows.sub_orders import (
     SubOrderRow,
     change,
@@ -106,7 +106,7 @@ class Parcels:
             if isinstance(delivered, Refused):
                 return Answer(status=delivered.status, refused=delivered)
             if row.delivered_at is None:
-                entry = Entry(request.at, request.actor, Action.DELIVER)
+                entry = LogEntry(request.at, request.actor, Action.DELIVER)
                 await change(db, row, delivered, entry, delivered_at=request.at)
             return Answer(status=status_of(delivered))
 
@@ -119,7 +119,7 @@ class Parcels:
             if isinstance(received, Refused):
                 return Answer(status=received.status, refused=received)
             await earn_points(db, row, request.at)
-            entry = Entry(request.at, request.actor, Action.CONFIRM_RECEIPT)
+            entry = LogEntry(request.at, request.actor, Action.CONFIRM_RECEIPT)
             await change(db, row, received, entry, forget=True, received_at=request.at)
             await refold_with(db, every, row, received, request.at)
             return Answer(status=status_of(received))
@@ -153,7 +153,7 @@ class Parcels:
             if isinstance(reviewed, Refused):
                 return Answer(status=reviewed.status, refused=reviewed)
             await _keep_review(db, row, rating, text, at)
-            await change(db, row, reviewed, Entry(at, Actor.BUYER, Action.REVIEW, f"{rating} of 5"))
+            await change(db, row, reviewed, LogEntry(at, Actor.BUYER, Action.REVIEW, f"{rating} of 5"))
             await refold_with(db, every, row, reviewed, at)
             return Answer(status=status_of(reviewed))
 
@@ -184,7 +184,7 @@ async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
         return Answer(status=shipped.status, refused=shipped)
     parcel = {"carrier": request.carrier, "tracking_no": request.tracking_no, "shipped_at": request.at}
     detail = f"{request.carrier} {request.tracking_no}"
-    entry = Entry(request.at, request.actor, Action.SHIP, detail)
+    entry = LogEntry(request.at, request.actor, Action.SHIP, detail)
     body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "shipped", "with": detail}
     notice = Notice(f"shipped/{row.sub_order_no}", body)
     await change(db, row, shipped, entry, notice, forget=True, **parcel)
@@ -201,7 +201,7 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
         why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
         return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
     if row.ships_from != request.ships_from:
-        entry = Entry(request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
+        entry = LogEntry(request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
         body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}
         body["ships_from"] = request.ships_from.isoformat()
         notice = Notice(f"rescheduled/{row.sub_order_no}/{request.ships_from}", body)
@@ -224,7 +224,7 @@ async def _grant(db: AsyncConnection, row: SubOrderRow, request: RecordGranted) 
         granted, times = facts_of(row), {}
     else:
         times = {"shipped_at": at, "delivered_at": at}
-    entry = Entry(at, Actor.MERCHANT, Action.SHIP, f"{len(codes)} codes granted")
+    entry = LogEntry(at, Actor.MERCHANT, Action.SHIP, f"{len(codes)} codes granted")
     await change(db, row, granted, entry, granted=codes, **times)
     about = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "merchant": row.merchant}
     if codes:

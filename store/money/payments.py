@@ -11,7 +11,7 @@ from activities.payment import StrayCapture, StrayTaken
 from domain.order.payment import Capture, OpenPayment, RefundAnswer, RefundOrder, RefundState
 from domain.order.status import Actor
 from store.database.engine import single
-from store.database.notes import NOTICE, note, tell
+from store.database.log_and_outbox import NOTICE, note, tell
 from store.money.journal import PROVIDER, REFUNDS, STRAY, post
 from store.tables import captures, orders, refunds
 

@@ -11,29 +11,29 @@ from typing import TypeVar
 
 from domain.apportion import apportion
 from domain.order.product import DeliveryMode, Product
-from domain.splitting.parcels import TooManyParcels, pack
-from domain.splitting.split_model import (
+from domain.splitting.model import (
     BACKORDER,
     MAX_SUB_ORDERS,
     OVERSIZE,
     OrderedLine,
-    Part,
     Pieces,
     Places,
-    SubOrder,
-    SubOrderLine,
+    PlannedLine,
+    PlannedSubOrder,
+    SplitPart,
     Warehouse,
 )
+from domain.splitting.packing import TooManyParcels, pack
 from domain.splitting.stock_groups import Demand
 from domain.splitting.warehouses import Load, plan_warehouses
 
-Rule = Callable[[Part, Places], list[Part]]
+Rule = Callable[[SplitPart, Places], list[SplitPart]]
 
 
 def cut_by(name: str, key: Callable[[Product, Places], Hashable]) -> Rule:
     """The rule that cuts by a key of the product."""
 
-    def rule(part: Part, places: Places) -> list[Part]:
+    def rule(part: SplitPart, places: Places) -> list[SplitPart]:
         found = _apart(part, lambda product: key(product, places))
         return [part.cut(pieces, **{name: value}) for value, pieces in found.items()]
 
@@ -43,7 +43,7 @@ def cut_by(name: str, key: Callable[[Product, Places], Hashable]) -> Rule:
 K = TypeVar("K", bound=Hashable)
 
 
-def _apart(part: Part, key: Callable[[Product], K]) -> dict[K, list[Pieces]]:
+def _apart(part: SplitPart, key: Callable[[Product], K]) -> dict[K, list[Pieces]]:
     found: dict[K, list[Pieces]] = {}
     for line, count in part.pieces:
         found.setdefault(key(line.product), []).append((line, count))
@@ -55,7 +55,7 @@ def handling_group(product: Product, places: Places) -> str:
     return next(("+".join(group) for group in places.handling_groups if product.handling in group), product.handling)
 
 
-def by_warehouse(part: Part, places: Places) -> list[Part]:
+def by_warehouse(part: SplitPart, places: Places) -> list[SplitPart]:
     """The fewest warehouses, then the fewest pieces moved; back-orders by themselves. Virtual goods have
     none."""
     parts = []
@@ -72,7 +72,7 @@ def _sender(product: Product) -> str | None:
     return product.merchant if product.delivery_mode is DeliveryMode.PHYSICAL else None
 
 
-def _from_sites(part: Part, sites: Sequence[Warehouse], places: Places) -> list[Part]:
+def _from_sites(part: SplitPart, sites: Sequence[Warehouse], places: Places) -> list[SplitPart]:
     names = [site.warehouse for site in sites]
     wanted = [names.index(w) if (w := line.preferred_warehouse) in names else None for line, _ in part.pieces]
     demands = [Demand(line.product.sku, n, w) for (line, n), w in zip(part.pieces, wanted, strict=True)]
@@ -95,7 +95,7 @@ def _from_sites(part: Part, sites: Sequence[Warehouse], places: Places) -> list[
     return parts
 
 
-def by_parcel(part: Part, places: Places) -> list[Part]:
+def by_parcel(part: SplitPart, places: Places) -> list[SplitPart]:
     """As few parcels as the carrier's limits allow; a piece over the limit alone. Virtual goods need none."""
     limit = places.parcel_limit
     parts = []
@@ -121,10 +121,10 @@ RULES: tuple[Rule, ...] = (
 
 def split(
     lines: Iterable[OrderedLine], places: Places, shipping_fen: int = 0, rules: Sequence[Rule] = RULES
-) -> list[SubOrder]:
+) -> list[PlannedSubOrder]:
     """The sub-orders of an order: their lines, quantities, amounts and shipping add up to it exactly."""
     ordered = sorted(lines, key=lambda line: line.line_no)
-    parts = [Part(tuple((line, line.quantity) for line in ordered))]
+    parts = [SplitPart(tuple((line, line.quantity) for line in ordered))]
     for rule in rules:
         parts = [smaller for part in parts for smaller in rule(part, places)]
         if len(parts) > MAX_SUB_ORDERS:
@@ -132,7 +132,7 @@ def split(
     return share_shipping(_number_units(parts), shipping_fen)
 
 
-def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
+def _number_units(parts: Iterable[SplitPart]) -> list[PlannedSubOrder]:
     taken: dict[int, int] = {}
     sub_orders = []
     for part in parts:
@@ -140,13 +140,13 @@ def _number_units(parts: Iterable[Part]) -> list[SubOrder]:
         for line, count in part.pieces:
             first = taken.get(line.line_no, 0) + 1
             taken[line.line_no] = first + count - 1
-            lines.append(SubOrderLine(line, first, first + count - 1))
+            lines.append(PlannedLine(line, first, first + count - 1))
         flags = [flag for flag in (OVERSIZE, BACKORDER) if flag in part.flags]
-        sub_orders.append(SubOrder(lines, part.keys, flags + sorted(part.flags.difference(flags))))
+        sub_orders.append(PlannedSubOrder(lines, part.keys, flags + sorted(part.flags.difference(flags))))
     return sub_orders
 
 
-def share_shipping(sub_orders: Sequence[SubOrder], shipping_fen: int) -> list[SubOrder]:
+def share_shipping(sub_orders: Sequence[PlannedSubOrder], shipping_fen: int) -> list[PlannedSubOrder]:
     """Among the physical ones by what was paid for them."""
     shares = shipping_shares(shipping_fen, [(part.pay_fen, part.is_physical) for part in sub_orders])
     return [replace(sub_order, shipping_fen=share) for sub_order, share in zip(sub_orders, shares, strict=True)]

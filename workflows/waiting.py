@@ -11,12 +11,12 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 
 with workflow.unsafe.imports_passed_through():
     from activities.options import PAUSES
-    from workflows.board import Board
+    from workflows.operator_view import OperatorView
 
 T = TypeVar("T")
 
 
-async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, board: Board) -> T:
+async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, view: OperatorView) -> T:
     """Repeat a step's rounds of bounded retries until it works. It never gives up: from the first failed round on
     the run shows as needing a person, and when the other side is well again it heals by itself."""
     for pause in chain(PAUSES, repeat(PAUSES[-1])):
@@ -25,10 +25,10 @@ async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, board: Boar
         except FailureError as error:  # an ActivityError, but of a local activity the bare failure
             if is_cancelled_exception(error):
                 raise
-            await board.needs_person(topic, _said(error))
-            await board.pause(pause, f"before the next try: {topic}")
+            await view.needs_person(topic, _said(error))
+            await view.pause(pause, f"before the next try: {topic}")
         else:
-            await board.healed(topic)
+            await view.healed(topic)
             return done
     raise AssertionError("unreachable: the pauses never end")
 

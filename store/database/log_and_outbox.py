@@ -16,7 +16,7 @@ _NOTE = insert(order_events)
 _TELL = insert(outbox).on_conflict_do_nothing()
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A line in an order's story: who did what when. `body` is evidence, as canonical JSON."""
 
     at: datetime
@@ -77,7 +77,7 @@ Change = TypeVar("Change", Insert, Update)
 
 
 def with_entry(change: Change) -> Change:
-    """The change and an `Entry`, whose values are `entry_of`."""
+    """The change and an `LogEntry`, whose values are `entry_of`."""
     return change.add_cte(_ENTRY)
 
 
@@ -86,7 +86,7 @@ def with_entry_and_notice(change: Change) -> Change:
     return with_entry(change).add_cte(_NOTICE)
 
 
-def entry_of(order_no: int, entry: Entry, subject: str = "") -> dict[str, object]:
+def entry_of(order_no: int, entry: LogEntry, subject: str = "") -> dict[str, object]:
     return _row(order_events, order_no=order_no, subject=subject, **entry._asdict())
 
 

@@ -13,14 +13,14 @@ from domain.after_sale.refunds import KeptGift, OrderRefund, OrderRefunds
 from domain.base import Message
 from domain.order.cart import PricingMode
 from domain.order.product import DeliveryMode
-from domain.pricing.competition import Reason
-from domain.pricing.priced import Priced, Win
-from domain.pricing.pricing import Circumstances, Wanted, price
+from domain.pricing.competition import WhyNotApplied
+from domain.pricing.levels import Circumstances, Wanted, price
+from domain.pricing.priced import PricedCart, Win
 from domain.pricing.promotion import Funder
 from domain.quote.document import QuoteDocument
-from domain.splitting.parcels import TooManyParcels
-from domain.splitting.split_model import MAX_SUB_ORDERS, OrderedLine, SubOrder
-from domain.splitting.splitting import split
+from domain.splitting.cut import split
+from domain.splitting.model import MAX_SUB_ORDERS, OrderedLine, PlannedSubOrder
+from domain.splitting.packing import TooManyParcels
 from domain.strict_json import BadInput, read_document
 
 
@@ -40,7 +40,7 @@ class AnswerLine(Message):
 
 class NotApplied(Message):
     promotion_id: str
-    reason: Reason
+    reason: WhyNotApplied
 
 
 class AnswerGift(Message):
@@ -131,7 +131,7 @@ def quote(document: QuoteDocument) -> QuoteAnswer:
     )
 
 
-def price_document(document: QuoteDocument) -> Priced:
+def price_document(document: QuoteDocument) -> PricedCart:
     """The priced cart of a document."""
     products = document.products
     cart = [Wanted(line.line_no, line.quantity, products[line.sku]) for line in document.lines]
@@ -140,7 +140,7 @@ def price_document(document: QuoteDocument) -> Priced:
     return price(cart, document.promotions, now, products)
 
 
-def split_document(document: QuoteDocument, priced: Priced) -> list[SubOrder]:
+def split_document(document: QuoteDocument, priced: PricedCart) -> list[PlannedSubOrder]:
     """The sub-orders of a document's priced cart."""
     preferred = {line.line_no: line.preferred_warehouse for line in document.lines}
     bought = [OrderedLine(p.line_no, p.quantity, p.pay_fen, p.product, preferred[p.line_no]) for p in priced.lines]
@@ -152,7 +152,7 @@ def split_document(document: QuoteDocument, priced: Priced) -> list[SubOrder]:
         raise BadInput("lines", problem) from None
 
 
-def _lines(priced: Priced) -> list[AnswerLine]:
+def _lines(priced: PricedCart) -> list[AnswerLine]:
     return [
         AnswerLine(
             line_no=line.line_no,
@@ -166,7 +166,7 @@ def _lines(priced: Priced) -> list[AnswerLine]:
     ]
 
 
-def _sub_order(sub_order: SubOrder) -> AnswerSubOrder:
+def _sub_order(sub_order: PlannedSubOrder) -> AnswerSubOrder:
     keys = sub_order.keys
     return AnswerSubOrder(
         merchant=keys["merchant"],
@@ -186,7 +186,7 @@ def _sub_order(sub_order: SubOrder) -> AnswerSubOrder:
     )
 
 
-def _refunds(document: QuoteDocument, priced: Priced) -> list[AnswerRefund]:
+def _refunds(document: QuoteDocument, priced: PricedCart) -> list[AnswerRefund]:
     refunds = OrderRefunds(priced.lines, priced.gifts, document.shipping_fen)
     asked = [[(part.line_no, part.quantity) for part in refund] for refund in document.refunds]
     return [_refund(refunds.refund(wanted)) for wanted in asked]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.database.raw import autocommit, microseconds, moment, numbers, texts
+from store.database.asyncpg_direct import autocommit, microseconds, moment, numbers, texts
 
 TEXTS = ["", "plain", "NULL", "null", " spaces ", "{a,b}", 'say "so"', "back\\slash", '\\"', "'", "鞋\n\t🙂", "a,b"]
 

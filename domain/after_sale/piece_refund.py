@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from domain.after_sale.refunds import MoreThanIsLeft
 from domain.apportion import slice_worth
-from domain.order.order import OrderLine
+from domain.order.lines import OrderLine
 
 Place = tuple[int, int]
 """A sub-order's index and a line's number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LinePart:
     """The units `first` to `last` of a line, in one sub-order; the first `refunded` of them have gone back."""
 
     idx: int
@@ -51,7 +51,7 @@ class Part:
 class Units:
     """Units of a line in one sub-order: what was paid for them, and the discounts on them by who funded them."""
 
-    part: Part
+    part: LinePart
     first: int
     last: int
 
@@ -132,11 +132,11 @@ class TakenBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OrderPieces:
     """An order as it stands: its parts, the shipping of its sub-orders, which gifts were reckoned as kept before, and
     how much of their value no refund was large enough for yet."""
 
-    parts: Sequence[Part]
+    parts: Sequence[LinePart]
     shipping_fen: Mapping[int, int]
     gifts_kept: Collection[int] = ()
     owed_fen: int = 0
@@ -171,7 +171,7 @@ class Standing:
                 raise MoreThanIsLeft(f"line {place[1]} is not in this sub-order")
         return [part.next(pieces[part.place]) for part in self.parts if part.place in pieces]
 
-    def _gifts_due(self, pieces: Mapping[Place, int]) -> list[Part]:
+    def _gifts_due(self, pieces: Mapping[Place, int]) -> list[LinePart]:
         """The parts of gifts of which nothing that they were given for is left. As with shares, nothing is
         re-tested: only then."""
         live = {part.line.line_no for part in self.parts if part.left > pieces.get(part.place, 0)}
@@ -203,7 +203,7 @@ class Standing:
         )
 
 
-def _by_line(parts: Sequence[Part]) -> list[GiftDue]:
+def _by_line(parts: Sequence[LinePart]) -> list[GiftDue]:
     """A gift may be with the buyer in two parcels."""
     lines = {part.line.line_no: part.line for part in parts}
     return [

@@ -5,18 +5,18 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
-    from activities.options import LOCAL, OUTSIDE
-    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, PayBack, PiecesClosed
+    from activities.options import LOCAL, REGULAR
+    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, Owed, PiecesClosed
     from activities.payment import REFUND_TOPIC, MakeRefund, PaymentActivities
     from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
     from domain.order.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
     from domain.order.status import CloseReason
-    from workflows import search
-    from workflows.board import Board
-    from workflows.patience import patiently
+    from workflows import run_names
+    from workflows.operator_view import OperatorView
+    from workflows.waiting import patiently
 
 
-async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Cancel, board: Board) -> Closed:
+async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Cancel, view: OperatorView) -> Closed:
     """Close one sub-order, or (None) every one that is left, all or none. The database decides between this and a
     shipment that comes at the same moment.
 
@@ -33,14 +33,14 @@ async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Canc
     )
     return await patiently(
         lambda: workflow.execute_activity_method(
-            OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **OUTSIDE
+            OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **REGULAR
         ),
         topic="cancel",
-        board=board,
+        view=view,
     )
 
 
-async def close_pieces(sub_order_no: str, key: str, cancel: CancelPieces, board: Board) -> PiecesClosed:
+async def close_pieces(sub_order_no: str, key: str, cancel: CancelPieces, view: OperatorView) -> PiecesClosed:
     """Close pieces of a sub-order. Not a local activity, for the same reason as above."""
     ask = ClosePieces(
         key=key,
@@ -53,17 +53,17 @@ async def close_pieces(sub_order_no: str, key: str, cancel: CancelPieces, board:
     )
     return await patiently(
         lambda: workflow.execute_activity_method(
-            OrderActivities.close_pieces, ask, summary="close pieces that have not shipped", **OUTSIDE
+            OrderActivities.close_pieces, ask, summary="close pieces that have not shipped", **REGULAR
         ),
         topic="cancel",
-        board=board,
+        view=view,
     )
 
 
 async def tell_closed(sub_order_no: str, reason: CloseReason) -> None:
     """Tell a sub-order's run that it was closed from elsewhere, which sees to goods and money."""
     # By its id: after a reset its run may be there without being a child of this run.
-    run = workflow.get_external_workflow_handle(search.sub_order_id(sub_order_no))
+    run = workflow.get_external_workflow_handle(run_names.sub_order_id(sub_order_no))
     try:
         await run.signal("closed_with_order", OrderClosed(reason=reason))
     except FailureError:
@@ -71,7 +71,7 @@ async def tell_closed(sub_order_no: str, reason: CloseReason) -> None:
         workflow.logger.info("sub-order %s was not there to be told that it is closed", sub_order_no)
 
 
-async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
+async def give_back(order_no: str, owed: Owed, view: OperatorView) -> None:
     """The goods first, since they can be sold again at once; then the coupons; then the money, however long the
     provider takes."""
     if owed.restock:
@@ -79,44 +79,44 @@ async def bring_back(order_no: str, owed: PayBack, board: Board) -> None:
         await patiently(
             lambda: workflow.execute_local_activity_method(StockActivities.restock, lines, **LOCAL),
             topic="restock",
-            board=board,
+            view=view,
         )
     for sub_order_no in owed.put_back:
         goods = GoodsOf(sub_order_no=sub_order_no)
         await patiently(
             lambda goods=goods: workflow.execute_local_activity_method(  # type: ignore[misc]
-                GoodsActivities.put_back_goods, goods, **LOCAL
+                GoodsActivities.reshelve_goods, goods, **LOCAL
             ),
             topic="restock",
-            board=board,
+            view=view,
         )
     for pieces in owed.put_back_pieces:
         await patiently(
             lambda pieces=pieces: workflow.execute_local_activity_method(  # type: ignore[misc]
-                GoodsActivities.put_back_pieces, pieces, **LOCAL
+                GoodsActivities.reshelve_pieces, pieces, **LOCAL
             ),
             topic="restock",
-            board=board,
+            view=view,
         )
     if owed.coupons:
         coupons = CouponsOf(order_no=order_no, at=workflow.now())
         await patiently(
             lambda: workflow.execute_local_activity_method(CouponActivities.give_back_coupons, coupons, **LOCAL),
             topic="coupons",
-            board=board,
+            view=view,
         )
     if owed.refund_no is not None:
-        await refund(owed.refund_no, board)
+        await refund(owed.refund_no, view)
 
 
-async def refund(refund_no: str, board: Board) -> None:
+async def refund(refund_no: str, view: OperatorView) -> None:
     await patiently(
         lambda: workflow.execute_activity_method(
             PaymentActivities.refund,
             MakeRefund(refund_no=refund_no),
             summary=f"pay back, refund {refund_no}",
-            **OUTSIDE,
+            **REGULAR,
         ),
         topic=REFUND_TOPIC,
-        board=board,
+        view=view,
     )

@@ -11,8 +11,8 @@ from datetime import datetime
 from domain.apportion import apportion
 from domain.order.cart import PricingMode
 from domain.order.product import EPOCH, Product
-from domain.pricing.competition import Award, Contest, Reason, Verdict, one_for_all, one_per_line
-from domain.pricing.priced import GivenGift, Priced, PricedLine, Share, Win
+from domain.pricing.competition import Award, Contest, LevelResult, WhyNotApplied, one_for_all, one_per_line
+from domain.pricing.priced import GivenGift, PricedCart, PricedLine, Share, Win
 from domain.pricing.promotion import (
     COUPON_LEVELS,
     MERCHANT_LEVELS,
@@ -49,24 +49,24 @@ def price(
     promotions: Sequence[Promotion],
     now: Circumstances,
     catalog: Mapping[str, Product] | None = None,
-) -> Priced:
+) -> PricedCart:
     """Price a cart. `catalog` need only hold the promotions' gifts."""
     return _Till(sorted(cart, key=lambda line: line.line_no), promotions, now, catalog or {}).ring_up()
 
 
-def void(promotion: Promotion, now: Circumstances) -> Reason | None:
+def void(promotion: Promotion, now: Circumstances) -> WhyNotApplied | None:
     """Why a promotion can't apply whatever is in the cart, or None."""
     if promotion.issued_under not in (None, now.mode):
         # Else switching the platform's mode would give away more than the merchant agreed to.
-        return Reason.ISSUED_UNDER_OTHER_MODE
+        return WhyNotApplied.ISSUED_UNDER_OTHER_MODE
     if promotion.starts_at is not None and now.at < promotion.starts_at:
-        return Reason.NOT_STARTED
+        return WhyNotApplied.NOT_STARTED
     if promotion.ends_at is not None and now.at >= promotion.ends_at:
-        return Reason.EXPIRED
+        return WhyNotApplied.EXPIRED
     if promotion.level in COUPON_LEVELS and promotion.promotion_id not in now.coupons:
-        return Reason.COUPON_NOT_NAMED
+        return WhyNotApplied.COUPON_NOT_NAMED
     if isinstance(promotion, ItemPrice) and promotion.tier not in (None, now.tier):
-        return Reason.OTHER_TIER
+        return WhyNotApplied.OTHER_TIER
     return None
 
 
@@ -78,7 +78,7 @@ class _Till:
     catalog: Mapping[str, Product]
     gifts: list[GivenGift] = field(default_factory=list)
     wins: list[Win] = field(default_factory=list)
-    fates: dict[str, list[Reason | None]] = field(default_factory=dict)  # in each contest; None: it applied
+    fates: dict[str, list[WhyNotApplied | None]] = field(default_factory=dict)  # in each contest; None: it applied
 
     def __post_init__(self) -> None:
         self.goods = [line.product.price_fen * line.quantity for line in self.wanted]
@@ -86,7 +86,7 @@ class _Till:
         self.left = list(self.goods)
         self.shares: list[list[Share]] = [[] for _ in self.wanted]
 
-    def ring_up(self) -> Priced:
+    def ring_up(self) -> PricedCart:
         for level in Level:
             self._apply(level)
             if level is Level.ITEM:
@@ -95,7 +95,7 @@ class _Till:
             PricedLine(line.line_no, line.quantity, line.product, goods, tuple(shares))
             for line, goods, shares in zip(self.wanted, self.goods, self.shares, strict=True)
         ]
-        return Priced(lines, self.gifts, self._not_applied(), self.wins)
+        return PricedCart(lines, self.gifts, self._not_applied(), self.wins)
 
     def _apply(self, level: Level) -> None:
         live: list[tuple[Promotion, list[int]]] = []
@@ -130,7 +130,7 @@ class _Till:
         progressive = self.now.mode is PricingMode.PROGRESSIVE
         return _Amounts(list(self.left) if progressive else self.base, list(self.left), self.wanted)
 
-    def _record(self, verdict: Verdict, where: str) -> None:
+    def _record(self, verdict: LevelResult, where: str) -> None:
         for promotion_id, fate in verdict.fates.items():
             self.fates[promotion_id].append(fate)
         for award in verdict.awards:
@@ -153,7 +153,7 @@ class _Till:
             gift.promotion_id, last + 1, gift.gift_quantity, product, gift.gift_returnable, tuple(given_for)
         )
 
-    def _not_applied(self) -> list[tuple[str, Reason]]:
+    def _not_applied(self) -> list[tuple[str, WhyNotApplied]]:
         fates = ((p.promotion_id, self.fates.get(p.promotion_id, [None])) for p in self.promotions)
         return [(promotion_id, _first_that_holds(found)) for promotion_id, found in fates if None not in found]
 
@@ -204,12 +204,12 @@ def _wins(award: Award, where: str, wanted: Sequence[Wanted]) -> Iterator[Win]:
         yield win(where, sum(award.savings.values()), None)
 
 
-_ORDER = list(Reason)
+_ORDER = list(WhyNotApplied)
 
 
-def _first_that_holds(found: Sequence[Reason | None]) -> Reason:
+def _first_that_holds(found: Sequence[WhyNotApplied | None]) -> WhyNotApplied:
     """A threshold reached in one merchant's part of the cart is reached: the reason there is the one that
     counts."""
     reasons = [reason for reason in found if reason is not None]
-    reached = [reason for reason in reasons if reason is not Reason.THRESHOLD_NOT_REACHED]
+    reached = [reason for reason in reasons if reason is not WhyNotApplied.THRESHOLD_NOT_REACHED]
     return min(reached or reasons, key=_ORDER.index)

@@ -13,12 +13,12 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
     from activities.orders import OrderActivities, RecordAttention
-    from workflows.search import NEEDS_ATTENTION, ORDER_STATUS
+    from workflows.run_names import NEEDS_ATTENTION, ORDER_STATUS
 
 Listener = Callable[[str, str | None], Awaitable[None]]
 
 
-class Board:
+class OperatorView:
     """One per run. Search attributes are staged and sent together, because each sending is billed."""
 
     def __init__(self, order_no: str, subject: str, describe: Callable[[], list[str]], status: str = "") -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.after_sale.take_back import Part, Standing
+from domain.after_sale.piece_refund import LinePart, OrderPieces
 from domain.order.cart import Terms
 from domain.order.pieces import Pieces
 from domain.order.status import Status
@@ -64,25 +64,25 @@ _GONE_BACK = select(
 ).where(piece_refunds.c.order_no == bindparam("of_order"), piece_refunds.c.idx == bindparam("of_idx"))
 
 
-async def parts_of(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> list[Part]:
+async def parts_of(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> list[LinePart]:
     """Those of these sub-orders of the order, by sub-order and line."""
     lines = {line.line_no: line for line in await read_lines(db, order_no)}
     shipped = {row.idx: Status(row.status) not in _NOT_SHIPPED for row in subs}
     found = await db.execute(_PARTS, {"of_order": order_no, "some": list(shipped)})
     return [
-        Part(row.idx, lines[row.line_no], row.first_unit, row.last_unit, row.refunded, shipped[row.idx])
+        LinePart(row.idx, lines[row.line_no], row.first_unit, row.last_unit, row.refunded, shipped[row.idx])
         for row in found
     ]
 
 
-async def standing(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> Standing:
+async def standing(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> OrderPieces:
     """`subs` are all of the order."""
     of_order = kept_gifts.c.order_no == order_no
     kept = {row.line_no: row.value_fen for row in await db.execute(select(kept_gifts).where(of_order))}
     withheld = await db.scalar(
         select(func.coalesce(func.sum(piece_refunds.c.withheld_fen), 0)).where(piece_refunds.c.order_no == order_no)
     )
-    return Standing(
+    return OrderPieces(
         parts=await parts_of(db, order_no, subs),
         shipping_fen={row.idx: row.shipping_fen for row in subs},
         gifts_kept=set(kept),

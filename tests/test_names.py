@@ -1,0 +1,27 @@
+"""A name means one thing, in the whole product."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("domain", "workflows", "activities", "store", "providers", "acts", "gateway", "cli", "runtime")
+
+
+def product_modules() -> Iterator[tuple[Path, ast.Module]]:
+    """Every module of the product with its syntax tree; migrations are history and are left out."""
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path.relative_to(ROOT), ast.parse(path.read_text())
+
+
+def test_no_class_name_stands_in_two_product_modules() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for path, module in product_modules():
+        for node in module.body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(str(path))
+    assert len(where) > 300
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
