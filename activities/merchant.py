@@ -4,7 +4,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
+from activities.sub_orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.order.cart import Address
 from domain.order.pieces import Pieces, by_line

@@ -8,8 +8,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
     from activities.options import LOCAL, REGULAR
-    from activities.orders import SubOrderFacts
     from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
+    from activities.sub_orders import SubOrderFacts
     from domain.order.lines import StartSubOrder
     from domain.order.product import DeliveryMode
     from domain.splitting.model import BACKORDER

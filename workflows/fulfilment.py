@@ -20,17 +20,10 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, PAUSES
-    from activities.orders import (
-        CloseLines,
-        OrderActivities,
-        Owed,
-        SplitDone,
-        SplitOrder,
-        SubOrderFacts,
-        SubOrderOf,
-    )
+    from activities.orders import CloseLines, OrderActivities, Owed, SplitDone, SplitOrder
     from activities.splitting import SplitActivities
     from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
+    from activities.sub_orders import SubOrderActivities, SubOrderFacts, SubOrderOf
     from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.order.cart import StartOrder
     from domain.order.lines import StartSubOrder, SubOrderPlan
@@ -217,7 +210,7 @@ class Fulfilment:
     async def _has_ended(self, number: str) -> SubOrderEnded | None:
         facts: SubOrderFacts = await self._patiently(
             lambda: workflow.execute_local_activity_method(
-                OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
+                SubOrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
             ),
             "sub-order facts",
         )

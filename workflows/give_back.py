@@ -6,9 +6,10 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
     from activities.options import LOCAL, REGULAR
-    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, Owed, PiecesClosed
+    from activities.orders import Owed
     from activities.payment import REFUND_TOPIC, MakeRefund, PaymentActivities
     from activities.stock import GoodsActivities, GoodsOf, Restock, StockActivities
+    from activities.sub_orders import Closed, ClosePieces, CloseSubOrders, PiecesClosed, SubOrderActivities
     from domain.order.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
     from domain.order.status import CloseReason
     from workflows import run_names
@@ -33,7 +34,7 @@ async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Canc
     )
     return await patiently(
         lambda: workflow.execute_activity_method(
-            OrderActivities.close_sub_orders, ask, summary="close what has not shipped", **REGULAR
+            SubOrderActivities.close_sub_orders, ask, summary="close what has not shipped", **REGULAR
         ),
         topic="cancel",
         view=view,
@@ -53,7 +54,7 @@ async def close_pieces(sub_order_no: str, key: str, cancel: CancelPieces, view: 
     )
     return await patiently(
         lambda: workflow.execute_activity_method(
-            OrderActivities.close_pieces, ask, summary="close pieces that have not shipped", **REGULAR
+            SubOrderActivities.close_pieces, ask, summary="close pieces that have not shipped", **REGULAR
         ),
         topic="cancel",
         view=view,

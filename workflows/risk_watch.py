@@ -5,8 +5,8 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.attention import AttentionActivities, RecordAttention
     from activities.options import LOCAL, REGULAR
-    from activities.orders import OrderActivities, RecordAttention
     from activities.risk import AssessRisk, RecordRiskDecision, RiskActivities
     from domain.order.cart import Terms
     from domain.risk import Assessment, Decision, RiskDecided, RiskVerdict
@@ -88,7 +88,7 @@ class RiskWatch:
             at=workflow.now(),
         )
         await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_attention, escalated, **LOCAL),
+            lambda: workflow.execute_local_activity_method(AttentionActivities.record_attention, escalated, **LOCAL),
             topic="escalation",
             view=self._view,
         )

@@ -9,13 +9,13 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.options import LOCAL
-    from activities.orders import (
-        OrderActivities,
-        Owed,
+    from activities.orders import Owed
+    from activities.sub_orders import (
         RecordDelivered,
         RecordReceived,
         RecordRescheduled,
         RecordShipped,
+        SubOrderActivities,
         SubOrderFacts,
         SubOrderOf,
     )
@@ -141,7 +141,7 @@ class SubOrder:
     async def _catch_up(self) -> None:
         this = SubOrderOf(sub_order_no=self._no)
         facts: SubOrderFacts = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.sub_order_facts, this, **LOCAL),
+            lambda: workflow.execute_local_activity_method(SubOrderActivities.sub_order_facts, this, **LOCAL),
             topic="sub-order facts",
             view=self._view,
         )
@@ -175,7 +175,7 @@ class SubOrder:
             sub_order_no=self._no, actor=changed.actor, ships_from=changed.ships_from, at=workflow.now()
         )
         answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_rescheduled, record, **LOCAL),
+            lambda: workflow.execute_local_activity_method(SubOrderActivities.record_rescheduled, record, **LOCAL),
             topic="shipping record",
             view=self._view,
         )
@@ -194,7 +194,7 @@ class SubOrder:
             at=workflow.now(),
         )
         answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_shipped, record, **LOCAL),
+            lambda: workflow.execute_local_activity_method(SubOrderActivities.record_shipped, record, **LOCAL),
             topic="shipping record",
             view=self._view,
         )
@@ -208,7 +208,7 @@ class SubOrder:
     async def deliver(self, delivery: Deliver) -> Answer:
         record = RecordDelivered(sub_order_no=self._no, actor=delivery.actor, at=workflow.now())
         answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_delivered, record, **LOCAL),
+            lambda: workflow.execute_local_activity_method(SubOrderActivities.record_delivered, record, **LOCAL),
             topic="delivery record",
             view=self._view,
         )
@@ -257,7 +257,7 @@ class SubOrder:
     async def _record_received(self, actor: Actor) -> Answer:
         record = RecordReceived(sub_order_no=self._no, actor=actor, at=workflow.now())
         answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_received, record, **LOCAL),
+            lambda: workflow.execute_local_activity_method(SubOrderActivities.record_received, record, **LOCAL),
             topic="receipt record",
             view=self._view,
         )

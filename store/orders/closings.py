@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import ARRAY, Label, Row, Text, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import Closed, ClosePieces, CloseSubOrders, Owed, PiecesClosed
+from activities.orders import Owed
 from activities.refunds import RefundDecided
+from activities.sub_orders import Closed, ClosePieces, CloseSubOrders, PiecesClosed
 from domain.after_sale.piece_refund import SubOrderBack, TakenBack
 from domain.after_sale.refunds import MoreThanIsLeft
 from domain.order.order_number import parse

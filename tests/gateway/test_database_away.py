@@ -45,7 +45,6 @@ async def _asked(error: Exception) -> AsyncClient:
         refunds=None,  # type: ignore[arg-type]
         views=views,
         inbox=None,  # type: ignore[arg-type]
-        book=None,  # type: ignore[arg-type]
         owners=PostgresOwnership(create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")),
     )
     keys = {"jwt_key": DEVELOPMENT_JWT_KEY, "webhook_secret": DEVELOPMENT_WEBHOOK_SECRET}

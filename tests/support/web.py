@@ -115,12 +115,11 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
     return Front(
         client=shop.client,
         checkout=shop.checkout(wait_s=wait_s, gated=True),
-        acts=Acts(shop.client, shop.book),
+        acts=Acts(shop.client, shop.sub_book),
         after_sales=AfterSales(shop.client, PostgresAfterSales(shop.engine), shop.settings.task_queue),
         cases=PostgresCaseViews(shop.engine),
         views=shop.views,
         inbox=PostgresInbox(shop.engine),
-        book=shop.book,
         owners=PostgresOwnership(shop.engine),
         refunds=PostgresRefunds(shop.engine),
     )
