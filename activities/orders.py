@@ -5,13 +5,14 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.attention import Noted
-from activities.stock import ReshelvePieces, StockLine
+from activities.stock import ReshelvePieces
 from domain.base import Message, Utc
 from domain.order.acts import SubOrderEnded
 from domain.order.cart import Cart, Terms
 from domain.order.lines import OrderLine, Placement, PricedOrder, SubOrderPlan
 from domain.order.payment import Capture
 from domain.order.precedence import CaptureOutcome
+from domain.order.reservation import StockLine
 from domain.order.status import CloseReason
 
 

@@ -8,10 +8,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
     from activities.options import LOCAL, REGULAR
-    from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
+    from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, TakeGoods
     from activities.sub_orders import SubOrderFacts
     from domain.order.lines import StartSubOrder
     from domain.order.product import DeliveryMode
+    from domain.order.reservation import StockLine
     from domain.splitting.model import BACKORDER
     from workflows.operator_view import OperatorView
     from workflows.waiting import patiently, within

@@ -8,16 +8,17 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import PriceCart, PricingActivities, PricingAnswer
-    from activities.coupons import CouponActivities, CouponsOf, CouponsTaken, TakeCoupons
+    from activities.coupons import CouponActivities, CouponsOf, TakeCoupons
     from activities.options import LOCAL
     from activities.orders import OrderActivities, RecordOrder
     from activities.risk import RiskActivities, ScreenBuyer
-    from activities.stock import ReleaseStock, Reserved, ReserveStock, StockActivities, StockLine
+    from activities.stock import ReleaseStock, StockActivities
     from domain.order.cart import StartOrder
     from domain.order.lines import Placement, PricedOrder, Refusal, RefusalCode
+    from domain.order.refusals import coupon_gone, goods_gone
+    from domain.order.reservation import CouponsTaken, Reserved, ReserveStock, StockLine
     from domain.risk import Screened
     from workflows.operator_view import OperatorView
-    from workflows.refusals import coupon_gone, goods_gone
     from workflows.waiting import patiently
 
 T = TypeVar("T")

@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import Owed
-from activities.stock import ReshelvePieces, StockLine
+from activities.stock import ReshelvePieces
 from domain.after_sale.piece_refund import SubOrderBack, TakenBack, Units
 from domain.order.pieces import Pieces
+from domain.order.reservation import StockLine
 from domain.order.status import Actor
 from store.accounts.points import take_points_back
 from store.money.journal import FEE, ORDERS, SHIPPING, SUBSIDY, merchant_account

@@ -11,9 +11,10 @@ from activities.refunds import RefundDecided
 from activities.sub_orders import Closed, ClosePieces, CloseSubOrders, PiecesClosed
 from domain.after_sale.piece_refund import SubOrderBack, TakenBack
 from domain.after_sale.refunds import MoreThanIsLeft
+from domain.order.closing import why_not_cancelled
 from domain.order.order_number import parse
 from domain.order.pieces import by_line
-from domain.order.status import Action, Actor, Facts, Refused, Status, act, allowed, fold, refusal
+from domain.order.status import Action, Facts, Refused, Status, act, refusal
 from store.database.keys import kept
 from store.database.log_and_outbox import NOTICE, LogEntry, Notice, tell
 from store.money.piece_refunds import Cause, owed_for, write_refund
@@ -64,7 +65,7 @@ async def close_sub_orders(db: AsyncConnection, request: CloseSubOrders) -> Clos
     order = await lock_order(db, int(request.order_no))
     subs = await sub_orders_of(db, order.order_no)
     named = [row for row in subs if request.sub_order_no in (None, row.sub_order_no)]
-    refused = _why_not(named, request.actor)
+    refused = why_not_cancelled({row.sub_order_no: facts_of(row) for row in named}, request.actor)
     if refused is not None:
         return Closed(refused=refused)
     closing = {row.idx for row in named if Status(row.status) is not Status.CLOSED}
@@ -124,30 +125,6 @@ async def close_emptied(
 def emptied(subs: Sequence[SubOrderRow], taken: TakenBack) -> list[str]:
     empty = {back.idx for back in taken.subs if back.emptied}
     return [row.sub_order_no for row in subs if row.idx in empty]
-
-
-def _why_not(named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:
-    """All that are named, or none: the first reason against it, with what this party may do instead."""
-    live = [row for row in named if Status(row.status) is not Status.CLOSED]
-    status = fold(Status(row.status) for row in named).status
-    if not live:
-        return refusal(status, Action.CANCEL, actor)
-    answers = [act(facts_of(row), Action.CANCEL, actor) for row in live]
-    refusals = [answer for answer in answers if isinstance(answer, Refused)]
-    if not refusals:
-        return None
-    possible = {action for row in live for action in allowed(Status(row.status), actor)}
-    cancellable = [row.sub_order_no for row, answer in zip(live, answers, strict=True) if isinstance(answer, Facts)]
-    why = f"{len(refusals)} of {len(live)} sub-orders can't be cancelled any more, since they have shipped"
-    if cancellable:
-        why += f"; cancel by itself what has not: {', '.join(cancellable)}"
-    listed = ", ".join(sorted(possible)) or "nothing"
-    return Refused(
-        status=status,
-        action=Action.CANCEL,
-        allowed=tuple(sorted(possible)),
-        reason=f"{why}; allowed now: {listed}",
-    )
 
 
 async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> None:

@@ -24,6 +24,7 @@ from activities.orders import (
     SplitDone,
 )
 from domain.order.acts import SubOrderEnded
+from domain.order.closing import CLOSING_ACT
 from domain.order.lines import Placement
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import (
@@ -199,16 +200,6 @@ async def _change(
     await db.execute(_CHANGE, {"of_order": order_no, **values, **beside})
 
 
-_CLOSING_ACTION = {
-    CloseReason.UNPAID: (Action.EXPIRE, Actor.CLOCK),
-    CloseReason.CANCELLED_BY_BUYER: (Action.CANCEL, Actor.BUYER),
-    CloseReason.CANCELLED_BY_PLATFORM: (Action.CANCEL, Actor.PLATFORM),
-    CloseReason.CANCELLED_BY_MERCHANT: (Action.CANCEL, Actor.MERCHANT),
-    CloseReason.RISK_REJECTED: (Action.REJECT, Actor.PLATFORM),
-    CloseReason.OUT_OF_STOCK: (Action.CANCEL, Actor.CLOCK),
-}
-
-
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing:
     number = int(request.order_no)
     order = await lock_order(db, number)
@@ -218,7 +209,7 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
         return OrderClosing(split=True, owed=owed)
     if request.reason is CloseReason.UNPAID and order.payment == PaymentFact.PAID and not order.close_reason:
         return OrderClosing(stands=True)
-    action, actor = _CLOSING_ACTION[request.reason]
+    action, actor = CLOSING_ACT[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
     closed = {"close_reason": request.reason.value, "closed_at": request.at}

@@ -5,7 +5,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import RecordOrder, RecordRefusal
-from domain.order.lines import Placement, Refusal, RefusalCode
+from domain.order.lines import Placement
+from domain.order.refusals import too_many_unpaid
 from domain.order.status import Actor, Facts, PaymentFact, Status, status_of
 from domain.records.evidence import placed
 from domain.risk import address_key, device_key, phone_key
@@ -25,16 +26,12 @@ _UNPAID = (
 
 
 async def record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
-    most, due = request.terms.unpaid_orders_per_buyer, request.priced.amount_due_fen
+    due = request.priced.amount_due_fen
     unpaid = await _unpaid_orders(db, request.cart.buyer_id) if due else 0
-    if unpaid < most:
-        return await _write_order(db, request)
-    refused = Refusal(
-        code=RefusalCode.TOO_MANY_UNPAID,
-        detail=f"the buyer has {unpaid} unpaid orders; at most {most} may be open",
-        remedy="pay one of them, or cancel it",
-    )
-    return Placement(order_no=request.order_no, refusal=refused)
+    refused = too_many_unpaid(unpaid, request.terms.unpaid_orders_per_buyer)
+    if refused is not None:
+        return Placement(order_no=request.order_no, refusal=refused)
+    return await _write_order(db, request)
 
 
 async def _unpaid_orders(db: AsyncConnection, buyer_id: int) -> int:

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import CloseLines, LinesToSplit, Owed, RecordSplit, SplitDone
-from activities.stock import StockLine
 from domain.order.lines import OrderLine, SubOrderPlan
 from domain.order.product import DeliveryMode
+from domain.order.reservation import StockLine
 from domain.order.status import Actor, CloseReason, Status
 from store.database.log_and_outbox import NOTICE, note, tell
 from store.money.journal import ORDERS, SHIPPING

@@ -23,7 +23,8 @@ from activities.sub_orders import (
 from domain.order.acts import Scan
 from domain.order.order_number import OrderNo
 from domain.order.pieces import by_line
-from domain.order.status import Action, Actor, Answer, CloseReason, Refused, Status, act, refusal, status_of
+from domain.order.presale import why_not_rescheduled, why_not_shipped
+from domain.order.status import Action, Actor, Answer, CloseReason, Refused, Status, act, status_of
 from store.accounts.points import earn_points
 from store.database.engine import looking, single
 from store.database.keys import once
@@ -165,9 +166,9 @@ def _done(answer: Answer | Closed | PiecesClosed) -> bool:
 
 async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     row, every = await lock_with_others(db, request.sub_order_no)
-    if row.ships_from is not None and request.at.date() < row.ships_from:
-        why = f"it is a presale, and ships from {row.ships_from}"
-        return Answer(status=Status(row.status), refused=refusal(Status(row.status), Action.SHIP, request.actor, why))
+    too_early = why_not_shipped(Status(row.status), request.actor, row.ships_from, request.at.date())
+    if too_early is not None:
+        return Answer(status=too_early.status, refused=too_early)
     shipped = act(facts_of(row), Action.SHIP, request.actor)
     if isinstance(shipped, Refused):
         return Answer(status=shipped.status, refused=shipped)
@@ -186,9 +187,9 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
     if isinstance(moved, Refused):
         return Answer(status=moved.status, refused=moved)
     status = status_of(moved)
-    if row.ships_from is None or row.handed_over_at is not None:
-        why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
-        return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
+    refused = why_not_rescheduled(status, request.actor, row.ships_from, row.handed_over_at is not None)
+    if refused is not None:
+        return Answer(status=status, refused=refused)
     if row.ships_from != request.ships_from:
         entry = LogEntry(request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
         body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}

@@ -13,7 +13,8 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Reserved, ReserveStock
+from domain.order.grant import GRANTED, Counted, Limit, Shelf, is_taken
+from domain.order.reservation import Reserved, ReserveStock
 from store.database.asyncpg_direct import (
     Connection,
     Row,
@@ -26,7 +27,6 @@ from store.database.asyncpg_direct import (
     transaction,
 )
 from store.stock import reserve_sql as sql
-from store.stock.grant import GRANTED, Counted, Limit, Shelf, is_taken
 
 Orders = Mapping[int, ReserveStock]
 

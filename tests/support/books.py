@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.orders import AcceptPayment, RecordOrder
 from activities.orders import RecordSplit as Split
-from activities.stock import StockLine
 from activities.sub_orders import Closed, CloseSubOrders, RecordReceived, RecordShipped
 from domain.order.cart import Address, Cart, CartLine, Terms
 from domain.order.lines import OrderLine, Placement, PricedOrder
 from domain.order.order_number import candidate
 from domain.order.payment import Capture
 from domain.order.precedence import CaptureOutcome
+from domain.order.reservation import StockLine
 from domain.order.status import Actor, Answer, CloseReason, Status, fold
 from domain.splitting.plan import cut, plan
 from store.money.payments import PostgresCashbox

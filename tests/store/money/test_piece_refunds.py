@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from activities.stock import GoodsOf, ReshelvePieces, StockLine, TakeGoods
+from activities.stock import GoodsOf, ReshelvePieces, TakeGoods
 from activities.sub_orders import SubOrderOf
 from domain.order.pieces import Pieces
+from domain.order.reservation import StockLine
 from domain.order.status import Status
 from store.stock.physical import PostgresPhysical
 from store.tables import metadata

@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from activities.stock import StockLine
 from activities.sub_orders import Closed, RecordDelivered, SubOrderOf
 from domain.order.acts import Scan, ScanKind
 from domain.order.order_number import parse
+from domain.order.reservation import StockLine
 from domain.order.status import Action, Actor, Answer, CloseReason, Status
 from store.database.engine import engine_for
 from store.orders.closings import close_sub_orders

@@ -1,10 +1,10 @@
-"""Who gets what of a batch: in the order of arrival, each order all of its lines or none. Pure."""
+"""Who gets what of a batch: in the order of arrival, each order all of its lines or none."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from activities.stock import OverLimit, Reserved, ReserveStock, Shortage, StockLine
+from domain.order.reservation import OverLimit, Reserved, ReserveStock, Shortage, StockLine
 from domain.order.stock import StockPolicy
 
 Counted = tuple[str, str]
