@@ -7,8 +7,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from acts.front import Front
+from domain.order.ownership import Role
 from gateway.app import create_app
-from gateway.auth import Role
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.orders.ownership import PostgresOwnership

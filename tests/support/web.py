@@ -15,8 +15,9 @@ import uvicorn
 from acts.acts import Acts
 from acts.after_sales import AfterSales
 from acts.front import Front
+from domain.order.ownership import Role
 from gateway.app import create_app
-from gateway.auth import Role, mint
+from gateway.auth import mint
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.after_sale.cases import PostgresAfterSales
