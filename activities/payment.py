@@ -87,9 +87,6 @@ class PaymentOf(Message):
     payment_id: str
 
 
-REFUND_TOPIC = "refund"  # of the mark on a run whose refund waits for a person; it lasts longer than the order
-
-
 class MakeRefund(Message):
     refund_no: str
 

@@ -7,14 +7,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
-    from activities.options import LOCAL, REGULAR
     from activities.orders import SubOrderFacts
-    from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
+    from activities.stock import GoodsActivities, GoodsOf, StockLine, TakeGoods
+    from domain.order.attention import AttentionTopic
     from domain.order.lines import StartSubOrder
     from domain.order.product import DeliveryMode
     from domain.splitting.model import BACKORDER
     from workflows.operator_view import OperatorView
-    from workflows.waiting import patiently, within
+    from workflows.steps import Steps
+    from workflows.waiting import within
 
 LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` looks at once
 
@@ -22,10 +23,11 @@ LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` lo
 class Dispatch:
     """Key of each step: the sub-order's number and the step's name."""
 
-    def __init__(self, start: StartSubOrder, view: OperatorView) -> None:
+    def __init__(self, start: StartSubOrder, view: OperatorView, steps: Steps) -> None:
         self._start = start
         self._plan = start.plan
         self._view = view
+        self._steps = steps
         self.ships_from = start.plan.ships_from
 
     @property
@@ -55,11 +57,7 @@ class Dispatch:
             return True
         promised = workflow.now() + timedelta(seconds=self._start.backorder_window_s)
         while not moved_on():
-            taken: GoodsTaken = await patiently(
-                lambda: workflow.execute_local_activity_method(GoodsActivities.take_goods, self._wanted, **LOCAL),
-                topic="back-order",
-                view=self._view,
-            )
+            taken = await self._steps.local(GoodsActivities.take_goods, self._wanted, AttentionTopic.BACK_ORDER)
             if taken.taken:
                 return True
             left = promised - workflow.now()
@@ -80,11 +78,7 @@ class Dispatch:
 
     async def left_the_warehouse(self) -> None:
         if self._plan.stocked:
-            await patiently(
-                lambda: workflow.execute_local_activity_method(GoodsActivities.ship_goods, self.goods, **LOCAL),
-                topic="warehouse stock",
-                view=self._view,
-            )
+            await self._steps.local(GoodsActivities.ship_goods, self.goods, AttentionTopic.WAREHOUSE_STOCK)
 
     async def _hand_over(self, lines: list[HandOverLine]) -> SubOrderFacts:
         plan = self._plan
@@ -96,15 +90,11 @@ class Dispatch:
             address=self._start.address,
             lines=lines,
         )
-        return await patiently(
-            lambda: workflow.execute_activity_method(
-                MerchantActivities.hand_over,
-                parcel,
-                summary=f"hand over to {plan.merchant}, {plan.warehouse}",
-                **REGULAR,
-            ),
-            topic="hand-over",
-            view=self._view,
+        return await self._steps.regular(
+            MerchantActivities.hand_over,
+            parcel,
+            AttentionTopic.HAND_OVER,
+            f"hand over to {plan.merchant}, {plan.warehouse}",
         )
 
     async def _grant(self, lines: list[HandOverLine]) -> SubOrderFacts:
@@ -116,10 +106,6 @@ class Dispatch:
             buyer_id=self._start.buyer_id,
             lines=lines,
         )
-        return await patiently(
-            lambda: workflow.execute_activity_method(
-                MerchantActivities.grant_goods, goods, summary=f"grant virtual goods of {plan.merchant}", **REGULAR
-            ),
-            topic="hand-over",
-            view=self._view,
+        return await self._steps.regular(
+            MerchantActivities.grant_goods, goods, AttentionTopic.HAND_OVER, f"grant virtual goods of {plan.merchant}"
         )

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import chain, repeat
-from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -19,29 +18,28 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.coupons import CouponActivities, CouponsOf
-    from activities.options import LOCAL, PAUSES
+    from activities.options import PAUSES
     from activities.orders import (
         CloseLines,
         OrderActivities,
         Owed,
-        SplitDone,
         SplitOrder,
-        SubOrderFacts,
         SubOrderOf,
     )
     from activities.splitting import SplitActivities
-    from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
+    from activities.stock import GoodsActivities, StockActivities, StockOf
     from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
+    from domain.order.attention import AttentionTopic, of_sub_order
     from domain.order.cart import StartOrder
     from domain.order.lines import StartSubOrder, SubOrderPlan
     from domain.order.status import ENDED, Answer, CloseReason, Status, fold
     from workflows import run_names
-    from workflows.give_back import close_sub_orders, give_back, tell_closed
+    from workflows.closing import close_sub_orders, tell_closed
+    from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
+    from workflows.steps import Steps
     from workflows.sub_order import SubOrder
-    from workflows.waiting import patiently
 
-T = TypeVar("T")
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
 
 
@@ -56,10 +54,11 @@ class Closing(Exception):
 class Fulfilment:
     """The sub-orders of one order. Its run shows their trouble too: an operator looks at the order first."""
 
-    def __init__(self, start: StartOrder, view: OperatorView) -> None:
+    def __init__(self, start: StartOrder, view: OperatorView, steps: Steps) -> None:
         self._start = start
         self._no = start.order_no
         self._view = view
+        self._steps = steps
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
         self._ended_before: dict[str, SubOrderEnded] = {}
@@ -76,12 +75,7 @@ class Fulfilment:
     async def sell(self) -> None:
         """What was reserved is sold now; what is only taken at payment is taken. Lines that are gone are paid back at
         once. Raises Closing when that is all of them, or the platform would rather close the order."""
-        sold: Deducted = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                StockActivities.deduct_stock, StockOf(order_no=self._no), **LOCAL
-            ),
-            "stock",
-        )
+        sold = await self._steps.local(StockActivities.deduct_stock, StockOf(order_no=self._no), AttentionTopic.STOCK)
         gone = {short.line_no for short in sold.short}
         if gone and (
             self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}
@@ -94,19 +88,13 @@ class Fulfilment:
 
     async def _close_lines(self, gone: Collection[int]) -> None:
         closing = CloseLines(order_no=self._no, lines=sorted(gone), at=workflow.now())
-        self.give_back(
-            await self._patiently(
-                lambda: workflow.execute_local_activity_method(OrderActivities.close_lines, closing, **LOCAL), "stock"
-            )
-        )
+        self.give_back(await self._steps.local(OrderActivities.close_lines, closing, AttentionTopic.STOCK))
 
     async def split(self) -> None:
         """Raises Closing when the order is closed: the try of a task before this one, lost with its worker, may have
         heard a cancel first."""
         request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
-        done: SplitDone = await self._patiently(
-            lambda: workflow.execute_local_activity_method(SplitActivities.split_order, request, **LOCAL), "split"
-        )
+        done = await self._steps.local(SplitActivities.split_order, request, AttentionTopic.SPLIT)
         if done.closed is not None:
             raise Closing(done.closed)
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
@@ -116,9 +104,7 @@ class Fulfilment:
         """Of an order that closes instead: the try of a task before this one, lost with its worker, may have set goods
         aside for its sub-orders and not have written them down."""
         order = StockOf(order_no=self._no)
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(GoodsActivities.release_goods, order, **LOCAL), "stock"
-        )
+        await self._steps.local(GoodsActivities.release_goods, order, AttentionTopic.STOCK)
 
     async def run(self) -> None:
         """Until every sub-order is received or closed."""
@@ -139,14 +125,14 @@ class Fulfilment:
             # and not after them, so nothing may be sent here.
             return
         if news.topic:
-            self._view.mirror(f"{news.sub_order_no} {news.topic}", news.text)
+            self._view.mirror(of_sub_order(news.sub_order_no, news.topic), news.text)
         self._show()
 
     async def recall(self, cancel: Cancel) -> Answer:
         """Close every sub-order that is left, all or none, then give goods and money back. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
-        closed = await close_sub_orders(self._no, None, cancel, self._view)
+        closed = await close_sub_orders(self._no, None, cancel, self._steps)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
@@ -158,13 +144,11 @@ class Fulfilment:
 
     def give_back(self, owed: Owed) -> None:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
-        self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._view)))
+        self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._steps)))
 
     async def _redeem_coupons(self) -> None:
         used = CouponsOf(order_no=self._no, at=workflow.now())
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(CouponActivities.redeem_coupons, used, **LOCAL), "coupons"
-        )
+        await self._steps.local(CouponActivities.redeem_coupons, used, AttentionTopic.COUPONS)
 
     def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
         """By the database, for a run that goes on from another: no run of theirs is started again."""
@@ -185,7 +169,7 @@ class Fulfilment:
 
         After a new start of the order, the sub-order's run of before is still there, with no parent. Where it was
         terminated, its place is free at the next try."""
-        topic = f"{plan.sub_order_no} run"
+        topic = of_sub_order(plan.sub_order_no, AttentionTopic.SUB_ORDER_RUN)
         for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
                 child = await self._start_child(plan)
@@ -215,11 +199,8 @@ class Fulfilment:
         return await self._has_ended(number)
 
     async def _has_ended(self, number: str) -> SubOrderEnded | None:
-        facts: SubOrderFacts = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
-            ),
-            "sub-order facts",
+        facts = await self._steps.local(
+            OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), AttentionTopic.SUB_ORDER_FACTS
         )
         if facts.status not in ENDED:
             return None
@@ -253,9 +234,6 @@ class Fulfilment:
                 ]
             ),
         )
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, view=self._view)
 
     def _show(self) -> None:
         self._view.stage(run_names.ORDER_STATUS, self.status.value)

@@ -10,21 +10,20 @@ a run per sub-order → fold their status                    cancelled before sh
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL
     from activities.orders import (
         CloseOrder,
         OrderActivities,
         OrderClosing,
-        OrderFacts,
         OrderOf,
         RecordRefusal,
     )
     from domain.order.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
+    from domain.order.attention import AttentionTopic
     from domain.order.cart import StartOrder
     from domain.order.lines import Placement
     from domain.order.payment import Capture
@@ -38,10 +37,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.payment_collection import PaymentCollection
     from workflows.placing import NotTaken, Placing
     from workflows.risk_watch import RiskWatch
-    from workflows.waiting import Background, heeding_cancel, patiently, within
-
-
-T = TypeVar("T")
+    from workflows.steps import Steps
+    from workflows.waiting import Background, heeding_cancel, within
 
 
 @workflow.defn(name="Order")
@@ -53,10 +50,11 @@ class Order:
         self._start = start
         self._no = start.order_no
         self._view = OperatorView(self._no, "", self._describe, Status.PENDING_PAYMENT)
-        self._risk = RiskWatch(self._no, start.terms, self._view)
-        self._payment = PaymentCollection(self._no, self._view)
-        self._fulfilment = Fulfilment(start, self._view)
-        self._placing = Placing(start, self._view)
+        self._steps = Steps(self._view)
+        self._risk = RiskWatch(self._no, start.terms, self._view, self._steps)
+        self._payment = PaymentCollection(self._no, self._steps)
+        self._fulfilment = Fulfilment(start, self._view, self._steps)
+        self._placing = Placing(start, self._steps)
         self._placement: Placement | None = None
         self._answered = False
         self._pay_by: datetime | None = None
@@ -106,11 +104,8 @@ class Order:
 
     async def _came_this_far_before(self) -> bool:
         """A run that was reset finds in the database what its order is by now, and never takes a step back."""
-        facts: OrderFacts = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.look_up_order, OrderOf(order_no=self._no), **LOCAL
-            ),
-            "record",
+        facts = await self._steps.local(
+            OrderActivities.look_up_order, OrderOf(order_no=self._no), AttentionTopic.RECORD
         )
         if facts.placement is None:
             return False
@@ -230,25 +225,19 @@ class Order:
         self._view.stage(run_names.ORDER_STATUS, Status.CLOSED.value)
         self._view.show()
         for owed in closing.owed:
-            await give_back(self._no, owed, self._view)
+            await give_back(self._no, owed, self._steps)
         return ended
 
     async def _record_refusal(self, refused: NotTaken) -> Placement:
         """The answer that is kept under the caller's key. When it is this one, there is no order."""
         placement = Placement(order_no=self._no, refusal=refused.refusal)
         record = RecordRefusal(placement=placement, to_operators=refused.to_operators, at=workflow.now())
-        kept: Placement = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_refusal, record, **LOCAL), "record"
-        )
-        return kept
+        return await self._steps.local(OrderActivities.record_refusal, record, AttentionTopic.RECORD)
 
     async def _record_closing(self, reason: CloseReason) -> OrderClosing:
         self._answered = True
         record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
-        closing: OrderClosing = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
-        )
-        return closing
+        return await self._steps.local(OrderActivities.close_order, record, AttentionTopic.RECORD)
 
     async def _fulfil(self) -> OrderEnded:
         self._payment.paid = True  # which a run that was reset has not seen happen
@@ -366,6 +355,3 @@ class Order:
             lines.append(f"- not cancelled: {self._not_cancelled}")
         subs = [f"- {number}: {status}" for number, status in self._fulfilment.standing.items()]
         return [*lines, *(["", "### Sub-orders", "", *subs] if subs else [])]
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, view=self._view)

@@ -44,7 +44,7 @@ class TwoStepsSwapped(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._placing = _Swapped(start, self._view)
+        self._placing = _Swapped(start, self._steps)
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
