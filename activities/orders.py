@@ -143,9 +143,9 @@ class PiecesClosed(Message):
 
 
 class OrderClosing(Message):
-    """What came of closing an order. As a rule it is closed, and `owed` is what is to be paid back; only one that was
-    `paid` can have goods set aside for a split. Or it is `split` before: it goes on, closes by its sub-orders, and owes
-    what was closed of it before its split. Or it `stands`: it was to close unpaid, and is paid."""
+    """What came of closing an order. As a rule it is closed, and `owed` is what is to be given back; `paid` says that
+    goods may be set aside for its split. `split`: it was split before, so it goes on and closes by its sub-orders;
+    `owed` is what was decided before its split. `stands`: it was to close unpaid, and is paid, so it stays open."""
 
     split: bool = False
     stands: bool = False
@@ -165,7 +165,7 @@ class CloseLines(Message):
 class Closed(Message):
     refused: Refused | None = None
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
-    reason: CloseReason | None = None  # of the closing that stands, which may be another party's
+    reason: CloseReason | None = None  # of the closing that counts, which may be another party's
     pay_back: Owed = Owed()
 
 

@@ -11,7 +11,7 @@ from domain.order.status import Refused
 
 
 class QuoteRefund(Message):
-    """What would be paid back for these pieces of a sub-order, as it stands now?"""
+    """What would be paid back for these pieces of a sub-order, if they went back now?"""
 
     sub_order_no: str
     lines: list[Pieces]
@@ -61,7 +61,7 @@ class RefundQuote(Message):
 
 
 class DecideRefund(Message):
-    """Key: `key`, which the caller makes of its case: the first answer stands. `lines` are pieces of the sub-order.
+    """Key: `key`, which the caller makes of its case: the first answer counts. `lines` are pieces of the sub-order.
 
     `gifts_back` are the lines of gifts that came back, or need not: of any other gift that is due its value is taken
     off. After shipping, `sellable` are the pieces that really came back and can be sold again; before it, all are."""

@@ -75,8 +75,8 @@ class StockOf(Message):
 
 
 class ReleaseStock(StockOf):
-    """`sold`: what was sold goes back too. Only of an order that is closed and was never split: the try of a story
-    before this one, lost with its worker, may have come as far."""
+    """`sold`: what was sold goes back too. Only for an order that is closed and was never split: a lost try may have
+    come as far as selling."""
 
     sold: bool = False
 

@@ -64,7 +64,7 @@ class AfterSale:
     # --- the steps
 
     async def _came_this_far_before(self) -> bool:
-        """A run that starts over finds in the database how its case stands, and never takes a step back."""
+        """A run that starts over finds in the database how far its case has come, and never takes a step back."""
         found = await self._steps.local(AfterSaleActivities.look_up_case, CaseOf(case_no=self._no), AttentionTopic.CASE)
         self._follow(found)
         return self._facts is not None
@@ -100,7 +100,7 @@ class AfterSale:
                 await self._view.healed(AttentionTopic.DISPUTE)
 
     async def _refund(self) -> None:
-        """The pivot is behind: what was accepted goes back, however long it takes."""
+        """What was accepted goes back, however long it takes: a case that is decided can't be withdrawn any more."""
         decided = await self._decide()
         if decided.refused is not None:
             await self._conclude(
@@ -215,7 +215,7 @@ class AfterSale:
         return answer
 
     def _follow(self, answer: CaseAnswer) -> None:
-        """How the case stands now; what two acts report may come in either order."""
+        """Take over what the database knows of the case. What two acts report may come in either order."""
         if answer.facts is None or (self._facts is not None and answer.facts.revision <= self._facts.revision):
             return
         self._facts = answer.facts

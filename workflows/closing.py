@@ -1,15 +1,40 @@
-"""Closing what has not shipped yet, after the pivot: a sub-order, all that are left of an order, or some pieces."""
+"""How an order closes: before the pivot as a whole; after it what has not shipped, by sub-orders or by pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, PiecesClosed
+    from activities.orders import Closed, ClosePieces, CloseSubOrders, OrderActivities, Owed, PiecesClosed
     from domain.order.acts import Cancel, CancelPieces, OrderClosed, cancel_reason
     from domain.order.attention import AttentionTopic
     from domain.order.status import CloseReason
     from workflows import run_names
     from workflows.steps import Steps
+
+
+class Closing(Exception):
+    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
+
+    def __init__(self, reason: CloseReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class SplitAfterAll:
+    """The order was to close, and the order book has it split already: it goes on, and closes by its sub-orders.
+
+    `owed` is what closings of single lines before the split have decided to give back."""
+
+    owed: Sequence[Owed]
+
+
+@dataclass(frozen=True)
+class PaidAfterAll:
+    """The order was to close unpaid, and the order book has its payment: it goes on."""
 
 
 async def close_sub_orders(order_no: str, sub_order_no: str | None, cancel: Cancel, steps: Steps) -> Closed:

@@ -1,4 +1,4 @@
-"""After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
+"""The split, and what follows it: a run for each sub-order, and the order's status, which is folded from theirs."""
 
 import asyncio
 import contextlib
@@ -17,38 +17,28 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.coupons import CouponActivities, CouponsOf
     from activities.options import PAUSES
     from activities.orders import (
-        CloseLines,
         OrderActivities,
         Owed,
         SplitOrder,
         SubOrderOf,
     )
     from activities.splitting import SplitActivities
-    from activities.stock import GoodsActivities, StockActivities, StockOf
+    from activities.stock import GoodsActivities, StockOf
     from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
     from domain.order.attention import AttentionTopic, of_sub_order
     from domain.order.cart import StartOrder
     from domain.order.lines import StartSubOrder, SubOrderPlan
     from domain.order.status import ENDED, Answer, CloseReason, Status, fold
     from workflows import run_names
-    from workflows.closing import close_sub_orders, tell_closed
+    from workflows.closing import Closing, close_sub_orders, tell_closed
     from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
     from workflows.steps import Steps
     from workflows.sub_order import SubOrder
 
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
-
-
-class Closing(Exception):
-    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
-
-    def __init__(self, reason: CloseReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Fulfilment:
@@ -64,45 +54,26 @@ class Fulfilment:
         self._ended_before: dict[str, SubOrderEnded] = {}
         self._asked: set[str] = set()  # whose runs this one has not started: they tell it how they end
         self._told_ended: set[str] = set()
-        self.standing: dict[str, Status] = {}  # by sub-order number
+        self.statuses: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
         self.unfinished: list[asyncio.Task[None]] = []  # what must be done before the run may end
 
     @property
     def status(self) -> Status:
-        return fold(self.standing.values()).status if self.standing else Status.AWAITING_SHIPMENT
-
-    async def sell(self) -> None:
-        """What was reserved is sold now; what is only taken at payment is taken. Lines that are gone are paid back at
-        once. Raises Closing when that is all of them, or the platform would rather close the order."""
-        sold = await self._steps.local(StockActivities.deduct_stock, StockOf(order_no=self._no), AttentionTopic.STOCK)
-        gone = {short.line_no for short in sold.short}
-        if gone and (
-            self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}
-        ):
-            raise Closing(CloseReason.OUT_OF_STOCK)
-        if self._start.cart.coupons:
-            await self._redeem_coupons()
-        if gone:
-            await self._close_lines(gone)
-
-    async def _close_lines(self, gone: Collection[int]) -> None:
-        closing = CloseLines(order_no=self._no, lines=sorted(gone), at=workflow.now())
-        self.give_back(await self._steps.local(OrderActivities.close_lines, closing, AttentionTopic.STOCK))
+        return fold(self.statuses.values()).status if self.statuses else Status.AWAITING_SHIPMENT
 
     async def split(self) -> None:
-        """Raises Closing when the order is closed: the try of a task before this one, lost with its worker, may have
-        heard a cancel first."""
+        """The pivot. Raises Closing when the order is closed."""
         request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
         done = await self._steps.local(SplitActivities.split_order, request, AttentionTopic.SPLIT)
-        if done.closed is not None:
+        if done.closed is not None:  # lost try: it may have heard a cancel first
             raise Closing(done.closed)
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
-        self.standing = {number: self.standing.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
+        self.statuses = {number: self.statuses.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
 
     async def undo_split(self) -> None:
-        """Of an order that closes instead: the try of a task before this one, lost with its worker, may have set goods
-        aside for its sub-orders and not have written them down."""
+        """Release the goods that were set aside in warehouses for an order that closes and is not split."""
+        # lost try: it may have set goods aside for the sub-orders and not have written these down.
         order = StockOf(order_no=self._no)
         await self._steps.local(GoodsActivities.release_goods, order, AttentionTopic.STOCK)
 
@@ -117,7 +88,7 @@ class Fulfilment:
     def hear(self, news: SubOrderNews) -> None:
         if news.sub_order_no in self._ended:
             return  # it came late
-        self.standing[news.sub_order_no] = news.status
+        self.statuses[news.sub_order_no] = news.status
         if news.status in ENDED:
             self._told_ended.add(news.sub_order_no)
         if not self._plans:
@@ -145,10 +116,6 @@ class Fulfilment:
     def give_back(self, owed: Owed) -> None:
         """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
         self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._steps)))
-
-    async def _redeem_coupons(self) -> None:
-        used = CouponsOf(order_no=self._no, at=workflow.now())
-        await self._steps.local(CouponActivities.redeem_coupons, used, AttentionTopic.COUPONS)
 
     def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
         """By the database, for a run that goes on from another: no run of theirs is started again."""

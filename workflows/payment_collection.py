@@ -21,7 +21,7 @@ class PaymentCollection:
         self._steps = steps
         self._accepted: Capture | None = None
         self._writing = False
-        self._collecting = False
+        self.collecting = False
         self.due_fen = 0
         self.currency = "CNY"
         self.link: str | None = None
@@ -31,7 +31,7 @@ class PaymentCollection:
         """From now on money may come. Nothing due is paid already, and can't expire."""
         self.due_fen, self.currency = due_fen, currency
         self.paid = due_fen == 0
-        self._collecting = due_fen > 0
+        self.collecting = due_fen > 0
 
     async def open(self, pay_by: datetime) -> None:
         """Ask the provider for a cashier page."""
@@ -68,8 +68,7 @@ class PaymentCollection:
             self.paid = True
         else:
             self._accepted = None
-            # Paid by a capture that this run does not know: the try of a task before this one, lost with its worker,
-            # has written it down.
+            # lost try: it has written down another capture, which this run does not know.
             self.paid |= written.outcome is CaptureOutcome.PAID_TWICE
         return written.outcome
 
@@ -87,7 +86,7 @@ class PaymentCollection:
         )
         strays = [capture for capture in answer.captures if await self.receive(capture) not in WANTED]
         await self._settled()
-        self._collecting = False
+        self.collecting = False
         if strays:
             await self._file(strays)
 
@@ -97,7 +96,7 @@ class PaymentCollection:
             due_fen=self.due_fen,
             currency=self.currency,
             accepted=self._accepted,
-            collecting=self._collecting,
+            collecting=self.collecting,
         )
 
     async def _file(self, strays: list[Capture]) -> None:

@@ -44,12 +44,10 @@ class Placing:
         return await self._record(priced), priced.merchants
 
     async def undo(self, *, closed: bool = False) -> None:
-        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds. Of an order
-        that is `closed`, what was sold goes back too.
-
-        All of it, and not what this try of the workflow task has seen: the one before, lost with its worker, may have
-        come further than this one, which finds another price or no coupon any more.
-        """
+        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds. When the
+        order is `closed`, what was sold goes back too."""
+        # lost try: it may have come further than this one, which finds another price or no coupon any more. So all is
+        # given back, and not only what this try has seen.
         if self._start.cart.coupons:
             await self._give_back_coupons()
         await self._give_back_goods(sold=closed)

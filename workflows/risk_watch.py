@@ -55,9 +55,9 @@ class RiskWatch:
         self._decision = decision
         return True
 
-    def stands(self, decision: Decision) -> bool:
-        """Whether nothing else was decided: the try of a task before this one, lost with its worker, may have heard
-        somebody else."""
+    def agrees_with(self, decision: Decision) -> bool:
+        """Whether nothing else was decided."""
+        # lost try: it may have heard somebody else.
         return self.final in (None, _verdict_of(decision))
 
     async def _ask_a_person(self, assessed: Assessment) -> Decision:
@@ -68,9 +68,9 @@ class RiskWatch:
         if not await self._decided_within(self._terms.review_window_s, "until the review escalates"):
             await self._escalate(why)
             await self._decided_within(self._terms.escalation_window_s, "until the configured side decides")
-        stands = await self._record(self._decision or self._by_the_clock())
+        decision = await self._record(self._decision or self._by_the_clock())
         await self._view.healed(AttentionTopic.RISK_REVIEW)
-        return stands
+        return decision
 
     async def _decided_within(self, window_s: int, what: str) -> bool:
         return await within(timedelta(seconds=window_s), lambda: self._decision is not None, what)
@@ -92,7 +92,7 @@ class RiskWatch:
         return Decision(approved=approved, author=CLOCK, note="nobody decided in time; the configured side")
 
     async def _record(self, decision: Decision) -> Decision:
-        """The one that stands: the first."""
+        """The decision that counts, which is the first."""
         record = RecordRiskDecision(order_no=self._order_no, decision=decision, now=workflow.now())
         decided = await self._steps.local(RiskActivities.record_risk_decision, record, AttentionTopic.RISK_DECISION)
         self._view.mirror(AttentionTopic.RISK_REVIEW_ESCALATED, None)

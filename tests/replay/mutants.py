@@ -58,7 +58,7 @@ class AnotherStep(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._fulfilment.sell = self._placing.undo  # type: ignore[method-assign]
+        self._selling.run = self._placing.undo  # type: ignore[method-assign]
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
