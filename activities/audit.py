@@ -64,7 +64,7 @@ class SeeRuns(Message):
 
 
 class RunsSeen(Message):
-    """By number, of those that have no open run: how the latest one ended, or NOT_FOUND."""
+    """How the latest run ended, or NOT_FOUND, by the number of each order and sub-order that has no open run."""
 
     closed: dict[str, str] = Field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Refunds by pieces, as a story sees them: what some pieces of a sub-order would bring back, and the decision."""
+"""Refunds by pieces, as a story sees them: what a refund of some pieces comes to, and the decision."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from domain.order.status import Refused
 
 
 class QuoteRefund(Message):
-    """What would be paid back for these pieces of a sub-order, if they went back now?"""
+    """What would be refunded for these pieces of a sub-order, if it were decided now?"""
 
     sub_order_no: str
     lines: list[Pieces]

@@ -96,7 +96,7 @@ class Moved(Message):
 
 
 class Deducted(Moved):
-    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: pay them back."""
+    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: refund them."""
 
     short: list[Shortage] = Field(default_factory=list)
 
@@ -181,7 +181,7 @@ class PhysicalLedger(Protocol):
         ...
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
-        """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
+        """Reserve all pieces of a back-ordered sub-order, less those that were reshelved, or none. Key: the sub-order,
         once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
         ...
 

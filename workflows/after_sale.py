@@ -151,33 +151,33 @@ class AfterSale:
 
     @workflow.update(description="The merchant agrees")
     async def agree(self, agreed: Agree) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.AGREE, actor=Actor.MERCHANT, note=agreed.note))
+        return await self._act(CaseAct(action=CaseAction.AGREE, actor=Actor.MERCHANT, note=agreed.note))
 
     @workflow.update(description="The merchant refuses; the platform is asked")
     async def refuse(self, refused: Refuse) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.REFUSE, actor=Actor.MERCHANT, note=refused.reason))
+        return await self._act(CaseAct(action=CaseAction.REFUSE, actor=Actor.MERCHANT, note=refused.reason))
 
     @workflow.update(description="The platform decides for the buyer")
     async def overrule(self, decided: Decide) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.OVERRULE, actor=Actor.PLATFORM, note=decided.note))
+        return await self._act(CaseAct(action=CaseAction.OVERRULE, actor=Actor.PLATFORM, note=decided.note))
 
     @workflow.update(description="The platform decides for the merchant")
     async def uphold(self, decided: Decide) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.UPHOLD, actor=Actor.PLATFORM, note=decided.note))
+        return await self._act(CaseAct(action=CaseAction.UPHOLD, actor=Actor.PLATFORM, note=decided.note))
 
     @workflow.update(description="The buyer gave the goods to a carrier")
     async def send_back(self, sent: SendBack) -> CaseAnswer:
-        return await self._told(
+        return await self._act(
             CaseAct(action=CaseAction.SEND_BACK, actor=Actor.BUYER, carrier=sent.carrier, tracking_no=sent.tracking_no)
         )
 
     @workflow.update(description="The merchant has seen what came back")
     async def inspect(self, found: Inspect) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.INSPECT, actor=Actor.MERCHANT, inspected=found))
+        return await self._act(CaseAct(action=CaseAction.INSPECT, actor=Actor.MERCHANT, inspected=found))
 
     @workflow.update(description="The buyer wants it no more")
     async def withdraw(self, withdrawn: Withdraw) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.WITHDRAW, actor=Actor.BUYER, note=withdrawn.note))
+        return await self._act(CaseAct(action=CaseAction.WITHDRAW, actor=Actor.BUYER, note=withdrawn.note))
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
@@ -188,14 +188,14 @@ class AfterSale:
         self._asked_to_cancel = True
         self._view.show()
 
-    # --- their parts
+    # --- what steps and acts are made of
 
     @property
     def _case(self) -> CaseFacts:
         assert self._facts is not None
         return self._facts
 
-    async def _told(self, act: CaseAct) -> CaseAnswer:
+    async def _act(self, act: CaseAct) -> CaseAnswer:
         """Key: the update's id. Asked again under it, by whichever run, it is done once."""
         await workflow.wait_condition(lambda: self._facts is not None or self._refused is not None)
         if self._facts is None:

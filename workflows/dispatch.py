@@ -1,4 +1,4 @@
-"""A sub-order on its way out: not before its date and its goods are there; then handed over, or granted."""
+"""How a sub-order leaves: it waits for its ship date and its goods, then it is handed over, or granted."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -52,7 +52,7 @@ class Dispatch:
         return await within(left, lambda: moved_on() or self.ships_from != day, f"presale: until it ships from {day}")
 
     async def until_goods_are_there(self, moved_on: Callable[[], bool]) -> bool:
-        """Of a back-order, until the promised date; False when they did not come by then."""
+        """Wait for the goods of a back-order, until the promised date. False when they did not come by then."""
         if BACKORDER not in self._plan.flags or not self._plan.stocked:
             return True
         promised = workflow.now() + timedelta(seconds=self._start.backorder_window_s)
@@ -67,7 +67,7 @@ class Dispatch:
         return True
 
     async def send(self) -> SubOrderFacts:
-        """Give it to the merchant, however long that takes; how far the sub-order has come by then."""
+        """Give it to the merchant, however long that takes. Returns how far the sub-order has come by then."""
         lines = [
             HandOverLine(line_no=line.line_no, sku=line.sku, title=line.title, quantity=line.quantity)
             for line in self._plan.lines

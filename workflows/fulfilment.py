@@ -42,7 +42,7 @@ Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
 
 
 class Fulfilment:
-    """The sub-orders of one order. Its run shows their trouble too: an operator looks at the order first."""
+    """The sub-orders of one order. The order's run shows their trouble too, because an operator looks there first."""
 
     def __init__(self, start: StartOrder, view: OperatorView, steps: Steps) -> None:
         self._start = start
@@ -52,7 +52,7 @@ class Fulfilment:
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
         self._ended_before: dict[str, SubOrderEnded] = {}
-        self._asked: set[str] = set()  # whose runs this one has not started: they tell it how they end
+        self._asked: set[str] = set()  # sub-orders whose runs this one did not start: they are asked to tell their end
         self._told_ended: set[str] = set()
         self.statuses: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
@@ -78,7 +78,7 @@ class Fulfilment:
         await self._steps.local(GoodsActivities.release_goods, order, AttentionTopic.STOCK)
 
     async def run(self) -> None:
-        """Until every sub-order is received or closed."""
+        """Follow every sub-order until it is received or closed."""
         self._show()
         follows = [asyncio.create_task(self._follow(plan)) for plan in self._plans.values()]
         done, _ = await workflow.wait(follows, return_when=asyncio.FIRST_EXCEPTION)
@@ -99,8 +99,8 @@ class Fulfilment:
             self._view.mirror(of_sub_order(news.sub_order_no, news.topic), news.text)
         self._show()
 
-    async def recall(self, cancel: Cancel) -> Answer:
-        """Close every sub-order that is left, all or none, then give goods and money back. The database decides
+    async def cancel(self, cancel: Cancel) -> Answer:
+        """Close every sub-order that is left, all or none, then give back what is owed. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
         closed = await close_sub_orders(self._no, None, cancel, self._steps)
@@ -114,11 +114,11 @@ class Fulfilment:
         return closing_answer(closed.reason, cancel.actor)
 
     def give_back(self, owed: Owed) -> None:
-        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        """Give back beside the story, which does not end before it is done. The keys make a repeat harmless."""
         self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._steps)))
 
     def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
-        """By the database, for a run that goes on from another: no run of theirs is started again."""
+        """Take over which sub-orders have ended before this run began: their runs are not started again."""
         self._ended_before = {one.sub_order_no: one for one in ended}
 
     async def _follow(self, plan: SubOrderPlan) -> None:
@@ -134,8 +134,8 @@ class Fulfilment:
         """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
         the database how far it had come, so nothing is done twice.
 
-        After a new start of the order, the sub-order's run of before is still there, with no parent. Where it was
-        terminated, its place is free at the next try."""
+        When the order's run starts over, the sub-order's run may still be there, started by the order's earlier run.
+        Once that is terminated, the next round starts a new one."""
         topic = of_sub_order(plan.sub_order_no, AttentionTopic.SUB_ORDER_RUN)
         for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
@@ -143,7 +143,7 @@ class Fulfilment:
                 await self._view.healed(topic)
                 return await child
             except WorkflowAlreadyStartedError:
-                ended = await self._end_of_anothers(plan.sub_order_no, pause)
+                ended = await self._end_of_earlier_run(plan.sub_order_no, pause)
                 if ended is not None:
                     return ended
             except ChildWorkflowError as error:
@@ -153,8 +153,9 @@ class Fulfilment:
                 await self._view.pause(pause, f"before sub-order {plan.index} starts again")
         raise AssertionError("unreachable: the pauses never end")
 
-    async def _end_of_anothers(self, number: str, longest: timedelta) -> SubOrderEnded | None:
-        """Of a run that this one did not start: it tells its end, once it is asked to, and the database knows it."""
+    async def _end_of_earlier_run(self, number: str, longest: timedelta) -> SubOrderEnded | None:
+        """Wait for the end of a run that this one did not start. It tells its end once it is asked to, and the database
+        knows it."""
         if number not in self._asked:
             self._asked.add(number)
             with contextlib.suppress(FailureError):  # it is just ending

@@ -3,7 +3,7 @@
 place: screen → price → take what was promised → record    refused: nothing is kept of it
 collect the payment, assess the risk beside it             closed: goods, coupons and money go back
 clear the risk                                             rejected: closed, the same
-sell: deduct what is paid                                  gone by now: its money goes back at once
+sell: deduct what is paid                                  gone by now: it is refunded at once
 ---- the pivot: split into sub-orders; before it everything is undone, from here it only moves forward ----
 fulfil: a run per sub-order → fold their status            cancelled before shipping: refunded, restocked
 """
@@ -174,12 +174,12 @@ class Order:
         self._close_if_weighed_so()
 
     async def _clear_risk(self) -> None:
-        """Nothing leaves the house before the verdict. The buyer may still cancel."""
+        """Wait for the verdict: nothing is dispatched before it. The buyer may still cancel."""
         await workflow.wait_condition(lambda: self._risk.final is not None or self._weigh()[0] is PaymentStage.CLOSING)
         self._close_if_weighed_so()
 
     async def _sell(self) -> None:
-        """What is gone by now goes back at once, beside the story."""
+        """What was paid for lines that are gone by now is given back at once, beside the story."""
         owed = await self._selling.run()
         if owed is not None:
             self._fulfilment.give_back(owed)
@@ -338,7 +338,7 @@ class Order:
             self._cancelled = self._cancelled or cancel_reason(cancel.actor)
             await workflow.wait_condition(lambda: self._past_pivot or self._ended is not None)
         if self._past_pivot:
-            return await self._fulfilment.recall(cancel)
+            return await self._fulfilment.cancel(cancel)
         assert self._ended is not None
         return closing_answer(self._ended.close_reason, cancel.actor)
 

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class PaymentCollection:
-    """Idempotency key at the provider: the order's number."""
+    """Key of each step at the provider: the order's number."""
 
     def __init__(self, order_no: str, steps: Steps) -> None:
         self._order_no = order_no
@@ -28,7 +28,7 @@ class PaymentCollection:
         self.paid = False  # accepted, and written down
 
     def expect(self, due_fen: int, currency: str) -> None:
-        """From now on money may come. Nothing due is paid already, and can't expire."""
+        """From now on money may come. An order with nothing to pay is paid already, and can't expire."""
         self.due_fen, self.currency = due_fen, currency
         self.paid = due_fen == 0
         self.collecting = due_fen > 0
@@ -100,7 +100,7 @@ class PaymentCollection:
         )
 
     async def _file(self, strays: list[Capture]) -> None:
-        """As if they had been notified: the inbox sees to it that each goes back once."""
+        """File captures as if they had been notified: the inbox sees to it that each is sent back once."""
         await self._steps.local(
             OrderActivities.file_captures, FileCaptures(captures=strays), AttentionTopic.STRAY_PAYMENT
         )

@@ -35,7 +35,7 @@ class Placing:
         self._steps = steps
 
     async def run(self) -> tuple[Placement, list[str]]:
-        """The placement, and the merchants whose goods it is of. Raises NotTaken."""
+        """Returns the placement, and the merchants whose goods are in it. Raises NotTaken."""
         await self._screen()
         priced = await self._price()
         await self._take_stock(priced)

@@ -67,7 +67,7 @@ class SubOrder:
         self._background = Background()
         self._unfinished: list[asyncio.Task[None]] = []
         self._left = {line.line_no: line.quantity for line in self._plan.lines}
-        self._given_back: set[str] = set()  # the keys of what is being brought back, or was
+        self._given_back: set[str] = set()  # the keys of what is being given back, or was
 
     @workflow.run
     async def run(self, start: StartSubOrder) -> SubOrderEnded:
@@ -114,7 +114,7 @@ class SubOrder:
         return self._shipped or self._close_reason is not None
 
     def _pick_up_from(self, facts: SubOrderFacts) -> None:
-        """A run that starts over finds here how far the one before it had come, and what that still owed."""
+        """Take over what the database knows: how far an earlier run had come, and what it still owed."""
         # What was asked before a cancel may come after it.
         self._left = {no: min(pieces, self._left.get(no, 0)) for no, pieces in by_line(facts.left).items()}
         for owed in facts.owed:
@@ -126,7 +126,7 @@ class SubOrder:
         self._dispatch.ships_from = facts.ships_from
 
     async def _travel(self) -> None:
-        """Until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
+        """Wait until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
 
         def arrived() -> bool:
             return self._delivered or self._received
@@ -245,7 +245,7 @@ class SubOrder:
             self._not_cancelled = answer.refused.reason
             self._view.show()
 
-    # --- their parts
+    # --- what steps and acts are made of
 
     async def _record_received(self, actor: Actor) -> Answer:
         record = RecordReceived(sub_order_no=self._no, actor=actor, at=workflow.now())
@@ -261,7 +261,7 @@ class SubOrder:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
         self._give_back(closed.pay_back)
-        await self._closed(closed.closed, closed.reason)
+        await self._follow_closing(closed.closed, closed.reason)
         return closing_answer(closed.reason, cancel.actor)
 
     async def _close_pieces(self, cancel: CancelPieces) -> Answer:
@@ -273,11 +273,11 @@ class SubOrder:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._left = by_line(closed.left)
         self._give_back(closed.pay_back)
-        await self._closed(closed.closed, cancel_reason(cancel.actor))
+        await self._follow_closing(closed.closed, cancel_reason(cancel.actor))
         return Answer(status=self._status)
 
-    async def _closed(self, numbers: Sequence[str], reason: CloseReason) -> None:
-        """This sub-order, and others that held nothing but gifts for what was closed."""
+    async def _follow_closing(self, numbers: Sequence[str], reason: CloseReason) -> None:
+        """Take over what was closed: this sub-order, or others that held nothing but gifts for its goods."""
         if self._no in numbers:
             self._close_reason = reason
         self._show_status()
@@ -286,7 +286,7 @@ class SubOrder:
                 await tell_closed(number, reason)
 
     def _give_back(self, owed: Owed) -> None:
-        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        """Give back beside the story, which does not end before it is done. The keys make a repeat harmless."""
         if owed.key in self._given_back:
             return
         self._given_back.add(owed.key)
