@@ -68,7 +68,7 @@ class MerchantSystem(Protocol):
 
 
 class ParcelBook(Protocol):
-    """What the house notes of a hand-over."""
+    """What the platform notes of a hand-over."""
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         """Note that the warehouse has the parcel, and say how far it has come. Key: the sub-order."""

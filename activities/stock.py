@@ -18,8 +18,8 @@ class StockOf(Message):
 
 
 class ReleaseStock(StockOf):
-    """`sold`: what was sold goes back too. Only of an order that is closed and was never split: the try of a story
-    before this one, lost with its worker, may have come as far."""
+    """`sold`: what was sold goes back too. Only for an order that is closed and was never split: a lost try may have
+    come as far as selling."""
 
     sold: bool = False
 
@@ -39,7 +39,7 @@ class Moved(Message):
 
 
 class Deducted(Moved):
-    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: pay them back."""
+    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: refund them."""
 
     short: list[Shortage] = Field(default_factory=list)
 
@@ -124,7 +124,7 @@ class PhysicalLedger(Protocol):
         ...
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
-        """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
+        """Reserve all pieces of a back-ordered sub-order, less those that were reshelved, or none. Key: the sub-order,
         once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
         ...
 

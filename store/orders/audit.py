@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.attention import RecordAttention
 from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
+from domain.order.attention import AttentionTopic
 from domain.order.cart import Address, Cart, CartLine, StartOrder, Terms
 from domain.order.status import ENDED, Actor, Status
 from domain.records.audit import Finding, HeldOrder
@@ -20,7 +21,6 @@ from store.rows.lines import read_lines
 from store.rows.sub_orders import of_others
 from store.tables import attentions, orders
 
-TOPIC = "audit"
 RESTART = "START_AGAIN"
 
 
@@ -85,7 +85,7 @@ class PostgresAudit:
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         async with self._looking.connect() as db:
             marked = await db.execute(
-                select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == TOPIC)
+                select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == AttentionTopic.AUDIT)
             )
             before = {(str(row.order_no), row.subject) for row in marked}
         found = {(one.order_no, one.subject): one.text for one in request.found}
@@ -98,7 +98,7 @@ class PostgresAudit:
         ended = select(attentions.c.order_no, attentions.c.subject, attentions.c.topic).join(
             orders, orders.c.order_no == attentions.c.order_no
         )
-        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != TOPIC, ~of_others())
+        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != AttentionTopic.AUDIT, ~of_others())
         async with self._looking.connect() as db:
             return [Mark(str(row.order_no), row.subject, row.topic) for row in await db.execute(of_runs)]
 
@@ -108,7 +108,7 @@ class PostgresAudit:
 
     async def _mark(self, place: tuple[str, str], said: str | None, at: datetime) -> bool:
         order_no, subject = place
-        mark = RecordAttention(order_no=order_no, subject=subject, topic=TOPIC, text=said, at=at)
+        mark = RecordAttention(order_no=order_no, subject=subject, topic=AttentionTopic.AUDIT, text=said, at=at)
         return (await self._attention.record_attention(mark)).changed
 
 
