@@ -51,11 +51,10 @@ from store.database.log_and_outbox import (
 )
 from store.money.inbox import file_capture
 from store.money.journal import ORDERS, PROVIDER, SHIPPING, post
-from store.money.payments import decide_refund, decided, keep_capture, post_owed
+from store.money.payments import keep_capture
 from store.orders.closings import closing_owes, sub_order_owes
 from store.orders.placements import record_order, record_refusal
-from store.orders.splits import CLOSE_LINES, close_lines, closed_lines, is_split, lines_to_split, record_split
-from store.rows.lines import read_lines
+from store.orders.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, owe_the_rest, record_split
 from store.rows.sub_orders import SubOrderRow, forget_attention, lock_order, sub_orders_of
 from store.tables import order_lines, order_operations, orders
 
@@ -216,23 +215,8 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     entry = LogEntry(request.at, actor, action, request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await _change(db, number, moved, entry, Notice(f"closed/{request.order_no}", body), closed)
-    rest = await _pay_back_the_rest(db, order, request)
+    rest = await owe_the_rest(db, order, request)
     return OrderClosing(paid=order.payment == PaymentFact.PAID, owed=[*owed, rest] if rest is not None else owed)
-
-
-async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> Owed | None:
-    """What was paid, less what went back of lines that were closed before."""
-    if order.capture_id is None:
-        return None
-    number = order.order_no
-    gone = await closed_lines(db, number)
-    goods_back = sum(line.pay_fen for line in await read_lines(db, number) if line.line_no in gone)
-    shipping_back = await decided(db, number) - goods_back
-    goods_fen = order.amount_due_fen - order.shipping_fen - goods_back
-    shipping_fen = order.shipping_fen - shipping_back
-    refund_no = await decide_refund(db, number, goods_fen + shipping_fen, request.reason.value, request.at)
-    await post_owed(db, f"{number}/close", number, {ORDERS: goods_fen, SHIPPING: shipping_fen}, order.currency)
-    return Owed(key="close", refund_no=refund_no)
 
 
 def _facts(order: Row[Any]) -> Facts:
