@@ -25,7 +25,7 @@ class Noted(Message):
 
 
 class AttentionBook(Protocol):
-    """The platform's list of what needs a person. Put your own service behind this."""
+    """The platform's list of what needs a person."""
 
     async def record_attention(self, request: RecordAttention) -> Noted:
         """Mark that a person is needed, and raise the alarm if one is wanted; or take the mark away. Key: the order,

@@ -79,7 +79,9 @@ class ParcelBook(Protocol):
         were cancelled while the merchant was asked are not the buyer's: the merchant is told. Key: the sub-order."""
         ...
 
-    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
+        """How far the sub-order has come. Only reads."""
+        ...
 
 
 class MerchantActivities:

@@ -143,8 +143,8 @@ class OrderFacts(Message):
 
 
 class OrderBook(Protocol):
-    """The platform's own record of its orders, up to their split. Put your own service behind this. Each call may be
-    repeated; its key makes it count once."""
+    """The platform's own record of its orders, up to their split. Each call may be repeated; its key makes it
+    count once."""
 
     async def order_facts(self, request: OrderOf) -> OrderFacts:
         """How far the order has come; all of it empty for an order that is not placed yet. Only reads."""

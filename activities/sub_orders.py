@@ -121,8 +121,8 @@ class RecordReceived(Message):
 
 
 class SubOrderBook(Protocol):
-    """The platform's own record of its sub-orders, from the split on. Put your own service behind this. Each call may
-    be repeated; its key makes it count once. An act that the state does not allow is refused by a value."""
+    """The platform's own record of its sub-orders, from the split on. Each call may be repeated; its key makes
+    it count once. An act that the state does not allow is refused by a value."""
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
         """How far the sub-order has come. Only reads. There must be such a sub-order."""

@@ -103,7 +103,7 @@ class Acts:
                     raise NoSuchOrder
                 if action not in allowed(status[0], actor):
                     return _ended(*status, action, actor)
-            # A sub-order stands in the database a moment before its run starts.
+            # A sub-order is in the database a moment before its run starts.
             await asyncio.sleep(BETWEEN_LOOKS_S)
         raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
 

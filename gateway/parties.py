@@ -58,7 +58,7 @@ class Acting(Message):
         return f"{act}/{self.caller.name}/{self.key}" if self.key else None
 
     def done(self, answer: Answer) -> Done:
-        """Or the refusal."""
+        """What the act has led to; raises the problem that tells a refusal."""
         if answer.refused is not None:
             raise not_allowed_now(answer.refused)
         return Done(number=self.name, status=answer.status)

@@ -20,8 +20,8 @@ class Limit:
 
 
 @dataclass
-class Shelf:
-    """What the locked rows say, and what the batch has taken of it so far."""
+class Sellable:
+    """The sellable stock that a batch takes of: what the locked rows say, less what the batch has taken so far."""
 
     available: dict[Counted, int]
     limits: Mapping[str, Limit] = field(default_factory=dict)

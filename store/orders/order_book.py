@@ -146,7 +146,7 @@ async def owed_by_order(db: AsyncConnection, order_no: str) -> list[Owed]:
 
 
 async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> list[Owed]:
-    """By the closings of sub-orders before they shipped: no run of theirs needs to start again for it."""
+    """What closings of sub-orders that had not shipped have decided; no run of theirs starts again for it."""
     closed = [sub for sub in subs if Status(sub.status) is Status.CLOSED and sub.shipped_at is None]
     return [owed for sub in closed for owed in await sub_order_owes(db, sub.sub_order_no)]
 
