@@ -35,7 +35,7 @@ class Steps:
     async def regular(
         self, step: Callable[[Any, Asked], Awaitable[Answer]], request: Asked, topic: AttentionTopic, summary: str
     ) -> Answer:
-        """A call that leaves the house, or an act that must be on record in the history before it has any effect."""
+        """A call to another party, or an act that must be on record in the history before it has any effect."""
         return await self._patiently(
             lambda: workflow.execute_activity_method(step, request, summary=summary, **REGULAR),
             topic,
