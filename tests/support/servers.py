@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio.client import Client
 
-from providers.notifications import verify
+from providers.notifications import StandardWebhooks
 from runtime.embedded import Postgres, TemporalServer, free_port
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
 from store.database import migrate
@@ -63,12 +63,12 @@ async def a_database(server: Postgres, name: str) -> str:
 @asynccontextmanager
 async def a_webhook(engine: AsyncEngine) -> AsyncIterator[str]:
     """Where the sandbox's notifications arrive."""
-    inbox = PostgresInbox(engine)
+    inbox, reader = PostgresInbox(engine), StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET)
     app = FastAPI()
 
     @app.post("/webhooks/payments")
     async def receive(request: Request) -> Response:
-        notification_id, capture = verify(DEVELOPMENT_WEBHOOK_SECRET, request.headers, await request.body())
+        notification_id, capture = reader.read(request.headers, await request.body())
         await inbox.put(notification_id, capture)
         return Response(status_code=204)
 

@@ -18,6 +18,7 @@ from acts.front import Front
 from gateway.app import create_app
 from gateway.auth import Role, mint
 from gateway.context import GatewaySettings
+from providers.notifications import StandardWebhooks
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.after_sale.cases import PostgresAfterSales
 from store.after_sale.refunds import PostgresRefunds
@@ -129,9 +130,9 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
 @asynccontextmanager
 async def opened(shop: Shop, *, front: Front | None = None, **settings: Any) -> AsyncIterator[Web]:
     """A gateway on a port of its own, in this process."""
-    keys = {"jwt_key": DEVELOPMENT_JWT_KEY, "webhook_secret": DEVELOPMENT_WEBHOOK_SECRET}
-    wanted = GatewaySettings.model_validate({**keys, "requests_per_minute": 100_000, **settings}, strict=False)
-    app = create_app(front or front_of(shop), wanted)
+    known = {"jwt_key": DEVELOPMENT_JWT_KEY, "requests_per_minute": 100_000}
+    wanted = GatewaySettings.model_validate({**known, **settings}, strict=False)
+    app = create_app(front or front_of(shop), wanted, StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False))
