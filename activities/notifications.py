@@ -15,9 +15,10 @@ class BadSignature(Exception):
 
 
 class BadNotification(Exception):
-    """From the provider, but not what was agreed. Answer 4xx and raise an alarm: money may be behind it."""
+    """From the provider, but not what was agreed. Answer 4xx and raise an alarm, one for each id: money may be behind
+    it."""
 
-    def __init__(self, what_is_wrong: str, notification_id: str = "") -> None:
+    def __init__(self, what_is_wrong: str, notification_id: str) -> None:
         super().__init__(what_is_wrong)
         self.notification_id = notification_id
 

@@ -25,7 +25,10 @@ from workflows import run_names
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md"),
+    *sorted(page for room in ("docs", "examples") for page in ROOT.glob(f"{room}/**/*.md")),
+]
 
 
 def _blocks(page: str, language: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The real servers that tests and the recording of histories run on: each starts, and is stopped with its block."""
 
 import asyncio
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,7 +8,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,6 +18,7 @@ from runtime.embedded import Postgres, TemporalServer, free_port
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
 from store.database import migrate
 from store.money.inbox import PostgresInbox
+from tests.support.serving import serving
 from tests.support.shop import Shop
 from workflows import run_names
 
@@ -72,16 +71,8 @@ async def a_webhook(engine: AsyncEngine) -> AsyncIterator[str]:
         await inbox.put(notification_id, capture)
         return Response(status_code=204)
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/webhooks/payments"
-        finally:
-            server.should_exit = True
-            await serving
+    async with serving(app) as url:
+        yield f"{url}/webhooks/payments"
 
 
 @asynccontextmanager
