@@ -15,6 +15,7 @@ from tests.examples.house import House, Servers, open_house
 from tests.support.audits import audit, done_about, found_about
 from tests.support.books import order_number
 from tests.support.shop import Person
+from tests.support.trade import promote
 from tests.support.web import problem
 
 PARTIES = "examples.own_stock_ledger.parties:PARTIES"
@@ -82,6 +83,14 @@ async def test_what_is_sold_out_there_is_refused_by_the_gate_without_a_number(ho
     refused = problem(await house.ask_for([sku], Person()), 409, "order-refused")
     assert refused["code"] == "OUT_OF_STOCK"
     assert "order_no" not in refused
+
+
+async def test_a_gift_that_is_there_and_nowhere_else_is_promised_and_held(house: House, file: StockFile) -> None:
+    sku, present, none_left = [await goods(house, file, pieces) for pieces in (3, 1, 0)]
+    for gift in (present, none_left):
+        await promote(house.shop, kind="GIFT", skus=[sku], threshold_pieces=1, gift_sku=gift)
+    await house.place([sku], Person())
+    assert counters(file, present) == (0, 1, 0)
 
 
 async def test_the_audit_gives_back_what_is_held_there_for_no_order(house: House, file: StockFile) -> None:
