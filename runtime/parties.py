@@ -1,8 +1,9 @@
-"""Whose services are behind the Protocols. To put your own in, say so in `Parties`; nothing else knows the difference.
-
-`ORDERS_PARTIES=your_package.parties:PARTIES` names your choice, for the worker, the gateway and the command line alike:
+"""Which service is behind each Protocol. To put your own in, write a module that makes a `Parties`:
 
     PARTIES = Parties(payments=lambda settings, engine: YourPayments(settings.provider_url))
+
+`ORDERS_PARTIES=your_package.parties:PARTIES` names it, for the worker, the gateway and the command line alike. No line
+of the product changes. Two examples are in `examples/`.
 """
 
 from collections.abc import Callable

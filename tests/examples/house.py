@@ -20,7 +20,7 @@ from tests.support.web import Web, new_key
 
 @asynccontextmanager
 async def process(*arguments: str, environment: Mapping[str, str]) -> AsyncIterator[None]:
-    """One of Python, until the end of the block."""
+    """A Python process, which is stopped at the end of the block."""
     started = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, env=environment)
     try:
         yield
@@ -68,8 +68,8 @@ class Servers:
 async def open_house(
     servers: Servers, name: str, port: int, secrets: Mapping[str, str], **settings: object
 ) -> AsyncIterator[House]:
-    """With a database, a task queue and a sandbox of its own; its gateway is on `port`. `secrets` are the variables of
-    the parties that the settings name."""
+    """The house has a database, a task queue and a sandbox of its own; its gateway is on `port`. `secrets` are the
+    variables of the parties that the settings name."""
     async with AsyncExitStack() as stack:
         database = await a_database(servers.postgres, name)
         engine = engine_for(database)

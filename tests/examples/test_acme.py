@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from activities.notifications import BadNotification, BadSecret, BadSignature
 from domain.order.payment import Capture, ProviderState, RefundState
@@ -97,6 +97,23 @@ async def test_only_acmes_own_word_means_that_it_has_never_heard_of_it() -> None
         for call in (acme.query_refund("1"), acme.query("1"), acme.close("1")):
             with pytest.raises(PartyFault, match="answered 404"):
                 await call
+
+
+async def test_a_close_that_did_not_happen_is_a_fault_whatever_the_charge_is_like() -> None:
+    app = FastAPI()
+
+    @app.get("/v3/charges/{charge_id}")
+    async def charge(charge_id: str) -> dict[str, str]:
+        return {"charge_id": charge_id, "status": "open", "pay_url": ""}
+
+    @app.post("/v3/charges/{charge_id}/cancel")
+    async def cancel() -> None:
+        raise HTTPException(503, "come again")
+
+    async with serving(app) as weary, AcmePayments(weary, KEY) as acme:
+        assert (await acme.query("1")).state is ProviderState.OPEN
+        with pytest.raises(PartyFault, match="answered 503"):
+            await acme.close("1")
 
 
 async def test_an_answer_about_another_charge_is_a_fault() -> None:

@@ -115,7 +115,7 @@ async def test_a_taken_port_is_one_clear_line(settings: Settings) -> None:
 
 
 async def test_a_webhook_secret_of_another_form_is_one_clear_line(settings: Settings) -> None:
-    """Else every notification would fail, and the first one would tell."""
+    """Otherwise it would start, and refuse every notification that comes."""
     code, logged = await end_of(spawn(settings.model_copy(update={"webhook_secret": SecretStr("x" * 25)})))
     assert code == 1
     assert len(logged.splitlines()) == 1, logged
