@@ -1,5 +1,6 @@
 """One way to call a party over HTTP: little patience, and errors that say what was called, nothing secret."""
 
+from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -27,9 +28,10 @@ class HttpParty:
 
     party = "party"
 
-    def __init__(self, base_url: str, timeout_s: float = 5.0) -> None:
+    def __init__(self, base_url: str, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` go with every call, as a key does."""
         # trust_env: only runtime/ reads the environment, and a proxy set there must not get in between.
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, headers=headers, trust_env=False)
 
     async def aclose(self) -> None:
         """Close the connections. The party can't be called after this."""

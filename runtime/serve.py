@@ -8,10 +8,12 @@ import socket
 import uvicorn
 import uvloop
 
+from activities.notifications import BadSecret
 from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime import logs
 from runtime.embedded import HOST
+from runtime.parties import chosen
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable
 from runtime.wiring import open_front
@@ -22,7 +24,6 @@ log = logging.getLogger("gateway")
 def gateway_settings(settings: Settings) -> GatewaySettings:
     return GatewaySettings(
         jwt_key=settings.jwt_key,
-        webhook_secret=settings.webhook_secret,
         body_bytes=settings.body_bytes,
         requests_per_minute=settings.requests_per_minute,
     )
@@ -41,14 +42,16 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(settings: Settings, listening: socket.socket) -> None:
-    """Until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start."""
+    """Until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret` when
+    the provider's notifications can't be read with the secret that is set."""
+    notifications = chosen(settings).notifications(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again after its orderly stop; this one swallows it, so that we exit with 0.
         loop.add_signal_handler(number, lambda: None)
     async with open_front(settings) as front:
         config = uvicorn.Config(
-            create_app(front, gateway_settings(settings)),
+            create_app(front, gateway_settings(settings), notifications),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -67,8 +70,8 @@ def main() -> int:
     except OSError as error:
         log.error("the gateway can't listen on port %d: %s", settings.gateway_port, error.strerror or error)
         return 1
-    except Unreachable as unreachable:
-        log.error("%s", unreachable)
+    except (Unreachable, BadSecret) as fault:
+        log.error("%s", fault)
         return 1
     return 0
 

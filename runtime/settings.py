@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     gateway_port: Port = 8080
     sandbox_port: Port = 8090
     metrics_port: PortOrOff = 9464
+    # Whose services are called, as module:name; empty: those that come with it.
+    parties: Annotated[str, Field(pattern=r"^$|^[\w.]+:\w+$")] = ""
     payment_url: str = ""  # the payment provider; empty: the sandbox
     merchant_url: str = ""  # the merchants' system; empty: the sandbox
     notify_url: str = ""  # where notices and alarms are posted; empty: they are logged only

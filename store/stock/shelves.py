@@ -22,7 +22,7 @@ _WAREHOUSES = (
 
 
 class PostgresShelves:
-    """Implements `activities.catalog.Shelves`. Reads only, without locks: the split decides."""
+    """Implements `activities.stock_party.Shelves`. Reads only, without locks: the split decides."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._single = single(engine)
