@@ -1,7 +1,7 @@
-"""The payment provider's notifications: is it from the provider, and what does it say?
+"""The payment provider's notifications: whether one is from the provider, and what it says.
 
-Standard Webhooks, checked over the raw body. Nothing is parsed, let alone believed, before the signature is
-right. A right signature does not make a notification new: the caller keeps the ids for ever, to know a repeat.
+They are Standard Webhooks, checked over the raw body: nothing is parsed, let alone believed, before the signature is
+verified. A valid signature does not make a notification new: the caller keeps the ids for ever, to know a repeat.
 """
 
 import json
@@ -15,8 +15,8 @@ from standardwebhooks import Webhook
 from domain.base import Message, Utc
 from domain.order.payment import Capture
 
-# The library is loose where the standard is strict (it passes over stray characters in base64, and takes 1.5
-# for a time), so each header's shape is checked first. No dot in an id: what is signed is "id.timestamp.body".
+# The library is lax where the standard is strict (it skips stray characters in base64, and takes 1.5 for a time), so
+# each header's shape is checked first. An id has no dot, since what is signed is "id.timestamp.body".
 _SIGNATURE = r"v[0-9]+[a-z]?,[A-Za-z0-9+/]+={0,2}"
 _SHAPES = {
     "webhook-id": re.compile(r"[A-Za-z0-9_\-]{1,128}"),
@@ -28,15 +28,16 @@ Id = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 
 
 class BadSignature(Exception):
-    """Not from the provider, or not provably so. Answer 401."""
+    """Raised for a notification that is not provably from the provider. The route answers 401."""
 
 
 class BadNotification(Exception):
-    """From the provider, but not what was agreed. Answer 4xx and raise an alarm: money may be behind it."""
+    """Raised for a signed notification that has not the agreed form. The route answers 4xx and raises an alarm, since
+    money may be behind it."""
 
 
 class _WireCapture(Capture):
-    """What the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
+    """A capture that the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
 
     capture_id: Id
     payment_id: Id
@@ -51,18 +52,17 @@ class _Notification(Message):
 
 
 def verify(secret: str, headers: Mapping[str, str], raw_body: bytes) -> tuple[str, Capture]:
-    """The notification's id and the capture it tells of.
+    """The notification's id, and the capture that it reports.
 
-    Raises `BadSignature` for whatever is not signed with `secret` within five minutes of now, and
-    `BadNotification` for what is signed but has the wrong form.
-    A `secret` that is no secret raises `ValueError`.
+    Raises BadSignature for whatever is not signed with `secret` within five minutes of now, BadNotification for
+    what is signed but has the wrong form, and ValueError when `secret` is not a webhook secret.
     """
     webhook = _webhook(secret)
     signed = _signature_headers(headers)
     try:
         webhook.verify(raw_body, signed, json_parse=False)
     except Exception:
-        # Everything: the library lets ValueError and others through for input that is merely malformed.
+        # Everything is caught: the library lets ValueError and others through for input that is merely malformed.
         raise BadSignature("the signature is not right") from None
     return signed["webhook-id"], _capture(raw_body)
 
@@ -71,7 +71,7 @@ def _webhook(secret: str) -> Webhook:
     try:
         return Webhook(secret)
     except Exception:
-        # Ours to mend, so no BadSignature; and not chained, so that the secret is in no log.
+        # This is for us to mend, so it is no BadSignature; it is not chained, so that no log has the secret.
         raise ValueError("the webhook secret must be base64, optionally after whsec_") from None
 
 
