@@ -12,8 +12,8 @@ from activities.notifications import BadNotification, BadSecret, BadSignature, P
 from domain.base import Message, Utc
 from domain.order.payment import Capture
 
-# The library is loose where the standard is strict (it passes over stray characters in base64, and takes 1.5
-# for a time), so each header's shape is checked first. No dot in an id: what is signed is "id.timestamp.body".
+# The library is lax where the standard is strict (it skips stray characters in base64, and takes 1.5 for a time), so
+# each header's shape is checked first. An id has no dot, since what is signed is "id.timestamp.body".
 _SIGNATURE = r"v[0-9]+[a-z]?,[A-Za-z0-9+/]+={0,2}"
 _SHAPES = {
     "webhook-id": re.compile(r"[A-Za-z0-9_\-]{1,128}"),
@@ -25,7 +25,7 @@ Id = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 
 
 class _WireCapture(Capture):
-    """What the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
+    """A capture that the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
 
     capture_id: Id
     payment_id: Id

@@ -1,4 +1,4 @@
-"""`python -m runtime.serve`: the gateway as a process, until SIGTERM; then it finishes what is under way."""
+"""`python -m runtime.serve`: the gateway as a process. On SIGTERM it finishes what is under way, and ends."""
 
 import asyncio
 import logging
@@ -30,7 +30,8 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
 
 
 def listen(port: int) -> socket.socket:
-    """Bound before anything else is opened: a taken port is found at once."""
+    """A socket that is bound to the port. It is made before anything else is opened, so that a taken port shows at
+    once. Raises OSError."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -42,7 +43,7 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(settings: Settings, listening: socket.socket) -> None:
-    """Until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret` when
+    """Serve until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret` when
     the provider's notifications can't be read with the secret that is set."""
     notifications = chosen(settings).notifications(settings)
     loop = asyncio.get_running_loop()
@@ -61,7 +62,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after an orderly stop, 1 when it can't start."""
+    """Run the gateway; returns the exit status: 0 after an orderly stop, 1 when it can't start."""
     logs.as_json()
     settings = load()
     try:

@@ -1,4 +1,4 @@
-"""A worker: runs the stories and their activities, and the relays. Several may run."""
+"""A worker: runs the workflows, their activities and the relays. Several workers may run."""
 
 import asyncio
 import logging
@@ -40,8 +40,8 @@ from workflows.sub_order import SubOrder
 
 WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment, StockAudit]
 
-# The sandbox watches for what a replay could not repeat, at a fifth of a worker's CPU. The tests and the replay of the
-# histories run in it; here nothing is left for it to find.
+# The SDK's sandbox watches for what a replay could not repeat, and costs a fifth of a worker's CPU. The tests and the
+# replay of the recorded histories run in it, so that nothing is left for it to find here.
 NO_SANDBOX = UnsandboxedWorkflowRunner()
 
 log = logging.getLogger("worker")
@@ -71,7 +71,7 @@ async def run_worker(
     interceptors: Sequence[Interceptor] = (),
     runner: WorkflowRunner = NO_SANDBOX,
 ) -> None:
-    """Work until told to stop; then finish what is under way, within the time that the settings give."""
+    """Work until `stopping` is set; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings))
         performed = await stack.enter_async_context(open_activities(settings, engine, client))
@@ -128,7 +128,7 @@ async def work(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after an orderly stop, 1 when a server can't be reached."""
+    """Run a worker; returns the exit status: 0 after an orderly stop, 1 when Temporal can't be reached."""
     logs.as_json()
     try:
         uvloop.run(work(load()))

@@ -1,4 +1,4 @@
-"""The gate before the ledger: what is plainly sold out is refused without starting anything."""
+"""The gate before the ledger: an order for what is plainly sold out is refused without starting a run."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from store.database.batcher import Batcher
 
 Asked = tuple[Sequence[str], str]
 
-# What a merchant lets be taken by the payment only is not refused before it: its placement takes nothing.
+# A merchant whose stock is taken by the payment is left out: a placement takes none of it, and so lacks none.
 _AVAILABLE = """
 SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
 JOIN stock USING (sku, channel) LEFT JOIN products USING (sku) LEFT JOIN merchants m USING (merchant)
