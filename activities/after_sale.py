@@ -1,4 +1,4 @@
-"""After-sale, as a case's story sees it: the case's own record. What goes back is `activities.refunds`' business."""
+"""After-sale, as a case's story sees it: the case's own record. `activities.refunds` decides what is given back."""
 
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class RecordCaseAct(Message):
 
 
 class EndRefund(Message):
-    """Key: the case, step `refunded`. All that goes back has gone back; `failed` says why nothing could."""
+    """Key: the case, step `refunded`. All that was owed has been given back; `failed` says why nothing could be."""
 
     case_no: str
     amount_fen: int

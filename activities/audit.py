@@ -64,7 +64,7 @@ class SeeRuns(Message):
 
 
 class RunsSeen(Message):
-    """By number, of those that have no open run: how the latest one ended, or NOT_FOUND."""
+    """How the latest run ended, or NOT_FOUND, by the number of each order and sub-order that has no open run."""
 
     closed: dict[str, str] = Field(default_factory=dict)
 
@@ -225,8 +225,8 @@ class AuditActivities:
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         """Key: the order, subject and topic, for as long as it lasts.
 
-        A mark on an ended order whose run has ended too is taken away: it is of a try of a task that was lost with its
-        worker, and nobody else knows of it."""
+        A mark on an ended order whose run has ended too is taken away: a lost try has left it, and nobody else knows
+        of it."""
         async with _beating():
             marked = await self._ledger.mark_findings(request)
             marks = await self._ledger.marks_of_ended()

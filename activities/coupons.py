@@ -5,6 +5,7 @@ from typing import Protocol
 from temporalio import activity
 
 from domain.base import Message, Utc
+from domain.order.reservation import CouponsTaken
 
 
 class TakeCoupons(Message):
@@ -12,20 +13,6 @@ class TakeCoupons(Message):
     buyer_id: int
     coupons: list[str]
     at: Utc
-
-
-class GoneCoupon(Message):
-    """A coupon that can't be taken. `why` goes on a sentence that names it: "has expired at …"."""
-
-    coupon_id: str
-    why: str
-
-
-class CouponsTaken(Message):
-    """All of the coupons are the order's, or none is and `gone` says which were lacking."""
-
-    gone: list[GoneCoupon]
-    released_before: bool = False  # the giving back came first: nothing may be taken any more
 
 
 class CouponsOf(Message):

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from temporalio import activity
 
-from activities.orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
+from activities.sub_orders import LineCodes, RecordGranted, SubOrderFacts, SubOrderOf
 from domain.base import Message
 from domain.order.cart import Address
 from domain.order.pieces import Pieces, by_line
@@ -68,7 +68,7 @@ class MerchantSystem(Protocol):
 
 
 class ParcelBook(Protocol):
-    """What the house notes of a hand-over."""
+    """What the platform notes of a hand-over."""
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         """Note that the warehouse has the parcel, and say how far it has come. Key: the sub-order."""
@@ -79,7 +79,9 @@ class ParcelBook(Protocol):
         were cancelled while the merchant was asked are not the buyer's: the merchant is told. Key: the sub-order."""
         ...
 
-    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
+    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
+        """How far the sub-order has come. Only reads."""
+        ...
 
 
 class MerchantActivities:

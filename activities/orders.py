@@ -1,19 +1,19 @@
-"""The order book, as the stories see it: what the house itself writes down of an order and its sub-orders."""
+"""The order book, as the stories see it: what the platform itself writes down of an order, up to its split."""
 
-from datetime import date
 from typing import Protocol
 
 from temporalio import activity
 
-from activities.stock import ReshelvePieces, StockLine
+from activities.attention import Noted
+from activities.stock import ReshelvePieces
 from domain.base import Message, Utc
 from domain.order.acts import SubOrderEnded
 from domain.order.cart import Cart, Terms
 from domain.order.lines import OrderLine, Placement, PricedOrder, SubOrderPlan
 from domain.order.payment import Capture
-from domain.order.pieces import Pieces
 from domain.order.precedence import CaptureOutcome
-from domain.order.status import Actor, Answer, CloseReason, Refused, Status
+from domain.order.reservation import StockLine
+from domain.order.status import CloseReason
 
 
 class RecordOrder(Message):
@@ -93,18 +93,6 @@ class CloseOrder(Message):
     at: Utc
 
 
-class CloseSubOrders(Message):
-    """Key: the order or sub-order, step `cancel`. All that are named, or none if one of them may not be closed.
-    A closing is kept under its key; a refusal is not, since the next one may find another state."""
-
-    order_no: str
-    sub_order_no: str | None  # None: every one that is not closed yet
-    actor: Actor
-    reason: CloseReason
-    note: str
-    at: Utc
-
-
 class Owed(Message):
     """What a closing or refund owes: the refund to make, the pieces to bring back under `key`, the sub-orders whose
     goods go back on the shelf, the others of which some do, and (`coupons`) the order's coupons, since nothing that was
@@ -118,34 +106,10 @@ class Owed(Message):
     coupons: bool = False
 
 
-class ClosePieces(Message):
-    """Key: the sub-order, step `pieces`, and the id of the act. Pieces of a sub-order that has not shipped, all or
-    none. A refusal is not kept under the key, as with `CloseSubOrders`."""
-
-    key: str
-    sub_order_no: str
-    lines: list[Pieces]
-    actor: Actor
-    reason: CloseReason
-    note: str
-    at: Utc
-
-
-class PiecesClosed(Message):
-    """`left` is what the sub-order still ships; `closed` are sub-orders, this one or those of its gifts, that have
-    nothing left."""
-
-    refused: Refused | None = None
-    left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
-    closed: list[str] = []  # noqa: RUF012
-    amount_fen: int = 0
-    pay_back: Owed = Owed()
-
-
 class OrderClosing(Message):
-    """What came of closing an order. As a rule it is closed, and `owed` is what is to be paid back; only one that was
-    `paid` can have goods set aside for a split. Or it is `split` before: it goes on, closes by its sub-orders, and owes
-    what was closed of it before its split. Or it `stands`: it was to close unpaid, and is paid."""
+    """What came of closing an order. As a rule it is closed, and `owed` is what is to be given back; `paid` says that
+    goods may be set aside for its split. `split`: it was split before, so it goes on and closes by its sub-orders;
+    `owed` is what was decided before its split. `stands`: it was to close unpaid, and is paid, so it stays open."""
 
     split: bool = False
     stands: bool = False
@@ -160,13 +124,6 @@ class CloseLines(Message):
     order_no: str
     lines: list[int]
     at: Utc
-
-
-class Closed(Message):
-    refused: Refused | None = None
-    closed: list[str] = []  # noqa: RUF012  pydantic copies it
-    reason: CloseReason | None = None  # of the closing that stands, which may be another party's
-    pay_back: Owed = Owed()
 
 
 class OrderOf(Message):
@@ -185,109 +142,51 @@ class OrderFacts(Message):
     owed: list[Owed] = []  # noqa: RUF012  what closings have decided to give back, those of ended sub-orders too
 
 
-class SubOrderOf(Message):
-    sub_order_no: str
-
-
-class SubOrderFacts(Message):
-    """How far a sub-order has come, for a run that starts over. `left` is what it (still) ships, after `revision`
-    changes of that."""
-
-    status: Status
-    delivered: bool
-    ships_from: date | None = None
-    close_reason: CloseReason | None = None
-    left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
-    revision: int = 0
-    owed: list[Owed] = []  # noqa: RUF012  what its own cancels have decided to give back
-
-
-class RecordRescheduled(Message):
-    """Key: the sub-order and the date; the same date again is the same answer."""
-
-    sub_order_no: str
-    actor: Actor
-    ships_from: date
-    at: Utc
-
-
-class RecordShipped(Message):
-    """Key: the sub-order, step `ship`; the same tracking number again is the same answer."""
-
-    sub_order_no: str
-    actor: Actor
-    carrier: str
-    tracking_no: str
-    at: Utc
-
-
-class LineCodes(Message):
-    """What was given for an order line of virtual goods."""
-
-    line_no: int
-    codes: list[str]
-
-
-class RecordGranted(Message):
-    """Key: the sub-order, step `grant`. Virtual goods: what the merchant gave instead of a parcel."""
-
-    sub_order_no: str
-    lines: list[LineCodes]
-
-
-class RecordDelivered(Message):
-    """Key: the sub-order, step `deliver`."""
-
-    sub_order_no: str
-    actor: Actor
-    at: Utc
-
-
-class RecordReceived(Message):
-    """Key: the sub-order, step `receive`."""
-
-    sub_order_no: str
-    actor: Actor
-    at: Utc
-
-
-class RecordAttention(Message):
-    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`: nobody is
-    needed for it once the order has ended, and then nothing is noted."""
-
-    order_no: str
-    subject: str  # '' for the order, else the sub-order's number
-    topic: str
-    text: str | None
-    alarm: bool = True
-    while_open: bool = False
-    at: Utc
-
-
-class Noted(Message):
-    changed: bool
-
-
 class OrderBook(Protocol):
-    """The platform's own record of its orders. Every call may be repeated and counts once under its key."""
+    """The platform's own record of its orders, up to their split. Each call may be repeated; its key makes it
+    count once."""
 
-    async def order_facts(self, request: OrderOf) -> OrderFacts: ...
-    async def record_order(self, request: RecordOrder) -> Placement: ...
-    async def record_refusal(self, request: RecordRefusal) -> Placement: ...
-    async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted: ...
-    async def file_captures(self, request: FileCaptures) -> Noted: ...
-    async def lines_to_split(self, order_no: str) -> LinesToSplit: ...
-    async def record_split(self, request: RecordSplit) -> SplitDone: ...
-    async def close_lines(self, request: CloseLines) -> Owed: ...
-    async def close_order(self, request: CloseOrder) -> OrderClosing: ...
-    async def close_sub_orders(self, request: CloseSubOrders) -> Closed: ...
-    async def record_rescheduled(self, request: RecordRescheduled) -> Answer: ...
-    async def close_pieces(self, request: ClosePieces) -> PiecesClosed: ...
-    async def record_shipped(self, request: RecordShipped) -> Answer: ...
-    async def record_delivered(self, request: RecordDelivered) -> Answer: ...
-    async def record_received(self, request: RecordReceived) -> Answer: ...
-    async def record_attention(self, request: RecordAttention) -> Noted: ...
-    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts: ...
+    async def order_facts(self, request: OrderOf) -> OrderFacts:
+        """How far the order has come; all of it empty for an order that is not placed yet. Only reads."""
+        ...
+
+    async def record_order(self, request: RecordOrder) -> Placement:
+        """Write the order, its lines and the answer that checkout gets. Key: the order, once it is written. A buyer
+        who has too many unpaid orders gets a refusal, which leaves the key free for `record_refusal`."""
+        ...
+
+    async def record_refusal(self, request: RecordRefusal) -> Placement:
+        """Keep a refusal as the answer that checkout gets; there is no order. Key: the order. If a lost try has
+        placed the order, its placement is the answer, and the order stays."""
+        ...
+
+    async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted:
+        """The order is paid by this capture, unless it is closed, or paid by another. Key: the capture. A capture
+        that is not accepted leaves nothing behind."""
+        ...
+
+    async def file_captures(self, request: FileCaptures) -> Noted:
+        """Put captures into the inbox, as if they had been notified. Key: each capture."""
+        ...
+
+    async def lines_to_split(self, order_no: str) -> LinesToSplit:
+        """What there is to split of a paid order, or why it was closed. Only reads."""
+        ...
+
+    async def record_split(self, request: RecordSplit) -> SplitDone:
+        """Write the sub-orders of the plan. Key: the order, once they are written. An order that was closed before
+        is not split."""
+        ...
+
+    async def close_lines(self, request: CloseLines) -> Owed:
+        """Close whole lines, with the gifts given for nothing else, and decide their refund. Key: the order. Raises
+        ValueError for an order that is split: its sub-orders are closed, and not its lines."""
+        ...
+
+    async def close_order(self, request: CloseOrder) -> OrderClosing:
+        """Close an order that was never split, and decide the refund of what was captured. Key: the order, once it
+        is closed. An order that is split, or that was to close unpaid and is paid, is left as it is."""
+        ...
 
 
 class OrderActivities:
@@ -323,35 +222,3 @@ class OrderActivities:
     @activity.defn
     async def close_order(self, request: CloseOrder) -> OrderClosing:
         return await self._book.close_order(request)
-
-    @activity.defn
-    async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
-        return await self._book.close_sub_orders(request)
-
-    @activity.defn
-    async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
-        return await self._book.record_rescheduled(request)
-
-    @activity.defn
-    async def close_pieces(self, request: ClosePieces) -> PiecesClosed:
-        return await self._book.close_pieces(request)
-
-    @activity.defn
-    async def record_shipped(self, request: RecordShipped) -> Answer:
-        return await self._book.record_shipped(request)
-
-    @activity.defn
-    async def record_delivered(self, request: RecordDelivered) -> Answer:
-        return await self._book.record_delivered(request)
-
-    @activity.defn
-    async def record_received(self, request: RecordReceived) -> Answer:
-        return await self._book.record_received(request)
-
-    @activity.defn
-    async def record_attention(self, request: RecordAttention) -> Noted:
-        return await self._book.record_attention(request)
-
-    @activity.defn
-    async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
-        return await self._book.sub_order_facts(request)

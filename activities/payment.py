@@ -51,7 +51,7 @@ class PaymentProvider(Protocol):
 
 
 class Cashbox(Protocol):
-    """What the house writes down of payments and refunds, in its journal."""
+    """What the platform writes down of payments and refunds, in its journal."""
 
     async def payment_opened(self, opened: OpenPayment) -> None:
         """Note where the buyer pays. Key: the payment."""
@@ -87,15 +87,12 @@ class PaymentOf(Message):
     payment_id: str
 
 
-REFUND_TOPIC = "refund"  # of the mark on a run whose refund waits for a person; it lasts longer than the order
-
-
 class MakeRefund(Message):
     refund_no: str
 
 
 class PaymentActivities:
-    """Calls to the provider, each followed by what the house notes of it."""
+    """Calls to the provider, each followed by what the platform notes of it."""
 
     def __init__(self, provider: PaymentProvider, cashbox: Cashbox) -> None:
         self._provider = provider

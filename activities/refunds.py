@@ -1,4 +1,4 @@
-"""Refunds by pieces, as a story sees them: what some pieces of a sub-order would bring back, and the decision."""
+"""Refunds by pieces, as a story sees them: what a refund of some pieces comes to, and the decision."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from domain.order.status import Refused
 
 
 class QuoteRefund(Message):
-    """What would be paid back for these pieces of a sub-order, as it stands now?"""
+    """What would be refunded for these pieces of a sub-order, if it were decided now?"""
 
     sub_order_no: str
     lines: list[Pieces]
@@ -61,7 +61,7 @@ class RefundQuote(Message):
 
 
 class DecideRefund(Message):
-    """Key: `key`, which the caller makes of its case: the first answer stands. `lines` are pieces of the sub-order.
+    """Key: `key`, which the caller makes of its case: the first answer counts. `lines` are pieces of the sub-order.
 
     `gifts_back` are the lines of gifts that came back, or need not: of any other gift that is due its value is taken
     off. After shipping, `sellable` are the pieces that really came back and can be sold again; before it, all are."""

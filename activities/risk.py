@@ -32,7 +32,7 @@ class RecordRiskDecision(Message):
 
     @property
     def key(self) -> str:
-        """A decision's row is the order's own: the first one stands, and a repeat is told so."""
+        """A decision's row is the order's own: the first one counts, and a repeat is told so."""
         return f"order/{self.order_no}/risk-decision"
 
 
@@ -51,7 +51,7 @@ class RiskDesk(Protocol):
         ...
 
     async def decide(self, order_no: str, decision: Decision, now: datetime) -> RiskDecided:
-        """Keep a person's decision. Key: the order; the first stands, and is the answer to any later one."""
+        """Keep a person's decision. Key: the order; the first one counts, and is the answer to any later one."""
         ...
 
 

@@ -37,7 +37,7 @@ class SplitActivities:
 
 
 def _plan(request: SplitOrder, order: LinesToSplit, shelves: Sequence[Warehouse]) -> list[SubOrderPlan]:
-    """A plan made at placement stands; only what has run out since becomes a back-order."""
+    """A plan made at placement is kept; only what has run out since becomes a back-order."""
     if order.plan is not None:
         return replan(order.plan, order.lines, shelves, order.shipping_fen)
     parts = cut(order.lines, shelves, request.terms)

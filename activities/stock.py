@@ -6,68 +6,11 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, Field
 from temporalio import activity
 
-from domain.base import Message, Utc
-from domain.order.stock import MAIN_CHANNEL, StockPolicy
+from domain.base import Message
+from domain.order.reservation import Reserved, ReserveStock, Shortage, StockLine
 from domain.splitting.model import Warehouse
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class StockLine(Message):
-    line_no: int
-    sku: str
-    quantity: int
-    policy: StockPolicy = StockPolicy.RESERVE_ON_PLACEMENT
-
-
-class ReserveStock(Message):
-    """`at` is the time of the placement: the windows of the purchase limits end there. None: the database's now.
-    A `buyer_id` of 0 names nobody, and no purchase limit holds for it."""
-
-    order_no: str
-    lines: list[StockLine]
-    buyer_id: int = 0
-    channel: str = MAIN_CHANNEL
-    at: Utc | None = None
-
-
-class Shortage(Message):
-    line_no: int
-    sku: str
-    wanted: int
-    available: int
-
-
-def shortages(lines: Sequence[StockLine], left: Mapping[str, int]) -> list[Shortage]:
-    """The lines for which there is too little. A SKU that is not in `left` is not short."""
-    wanted: dict[str, int] = {}
-    for line in lines:
-        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
-    return [
-        Shortage(line_no=line.line_no, sku=line.sku, wanted=wanted[line.sku], available=available)
-        for line in lines
-        if (available := left.get(line.sku)) is not None and available < wanted[line.sku]
-    ]
-
-
-class OverLimit(Message):
-    """`wanted` by this order, after `bought` in others: together more than `limit` within `window_s` seconds."""
-
-    line_no: int
-    sku: str
-    wanted: int
-    bought: int
-    limit: int
-    window_s: int
-
-
-class Reserved(Message):
-    """All of the lines are held, or none is, and `short` and `over_limit` say why."""
-
-    short: list[Shortage]
-    released_before: bool = False  # the release came first: nothing may be held any more
-    other_lines: bool = False  # the order's key holds other lines: its price was made anew, and came out differently
-    over_limit: list[OverLimit] = Field(default_factory=list)
 
 
 class StockOf(Message):
@@ -75,8 +18,8 @@ class StockOf(Message):
 
 
 class ReleaseStock(StockOf):
-    """`sold`: what was sold goes back too. Only of an order that is closed and was never split: the try of a story
-    before this one, lost with its worker, may have come as far."""
+    """`sold`: what was sold goes back too. Only for an order that is closed and was never split: a lost try may have
+    come as far as selling."""
 
     sold: bool = False
 
@@ -96,7 +39,7 @@ class Moved(Message):
 
 
 class Deducted(Moved):
-    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: pay them back."""
+    """`short`: lines under DEDUCT_ON_PAYMENT that found too little. They are released: refund them."""
 
     short: list[Shortage] = Field(default_factory=list)
 
@@ -181,7 +124,7 @@ class PhysicalLedger(Protocol):
         ...
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
-        """Reserve all pieces of a back-ordered sub-order, less those that were put back, or none. Key: the sub-order,
+        """Reserve all pieces of a back-ordered sub-order, less those that were reshelved, or none. Key: the sub-order,
         once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
         ...
 

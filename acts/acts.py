@@ -28,7 +28,7 @@ from domain.order.acts import (
 from domain.order.order_number import OrderNo, sub_order_no
 from domain.order.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
 from domain.risk import Decision
-from store.orders.order_book import PostgresOrderBook
+from store.orders.sub_order_book import PostgresSubOrderBook
 from workflows import run_names
 
 WAIT = timedelta(seconds=8)
@@ -48,7 +48,7 @@ class Acts:
     """Each returns an Answer: done, or refused with the state and what is allowed. Raises Unavailable when no worker
     answers; the act may then still happen, and asking again does no harm."""
 
-    def __init__(self, client: Client, book: PostgresOrderBook) -> None:
+    def __init__(self, client: Client, book: PostgresSubOrderBook) -> None:
         self._client = client
         self._book = book
 
@@ -98,12 +98,12 @@ class Acts:
                 answer = await self._try(run, update, arg, update_id)
                 if answer is not None:
                     return answer
-                standing = await self._book.standing(number)
-                if standing is None:
+                status = await self._book.status(number)
+                if status is None:
                     raise NoSuchOrder
-                if action not in allowed(standing[0], actor):
-                    return _ended(*standing, action, actor)
-            # A sub-order stands in the database a moment before its run starts.
+                if action not in allowed(status[0], actor):
+                    return _ended(*status, action, actor)
+            # A sub-order is in the database a moment before its run starts.
             await asyncio.sleep(BETWEEN_LOOKS_S)
         raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
 

@@ -14,19 +14,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.stock import Shortage, StockLine
 from acts.order_runs import start_options
 from acts.turnstile import Crowded, Turnstile
 from domain.base import Message
 from domain.order.cart import Cart, StartOrder, Terms
 from domain.order.lines import Placement, Refusal
+from domain.order.refusals import out_of_stock
+from domain.order.reservation import Shortage, StockLine
 from domain.pricing.order_price import Limits, within_limits
 from store.database.batcher import Overloaded
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.stock.sold_out import PostgresStockGate
 from workflows import run_names
 from workflows.order import Order
-from workflows.refusals import out_of_stock
 
 
 class TooLarge(Exception):

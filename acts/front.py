@@ -1,4 +1,4 @@
-"""What the gateway's routes and the command line stand on."""
+"""What the gateway's routes and the command line work with."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,6 @@ from acts.checkout import Checkout
 from store.after_sale.refunds import PostgresRefunds
 from store.after_sale.views import PostgresCaseViews
 from store.money.inbox import PostgresInbox
-from store.orders.order_book import PostgresOrderBook
 from store.orders.ownership import PostgresOwnership
 from store.orders.views import PostgresViews
 
@@ -24,6 +23,5 @@ class Front:
     cases: PostgresCaseViews
     views: PostgresViews
     inbox: PostgresInbox
-    book: PostgresOrderBook
     owners: PostgresOwnership
     refunds: PostgresRefunds

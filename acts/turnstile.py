@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Protocol
 
-from activities.stock import Shortage, StockLine, shortages
+from domain.order.reservation import Shortage, StockLine, shortages
 
 
 class Gate(Protocol):

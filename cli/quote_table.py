@@ -123,8 +123,4 @@ def _kind(sub_order: AnswerSubOrder) -> str:
 
 def _refunds(answer: QuoteAnswer) -> Iterable[str]:
     for no, refund in enumerate(answer.refunds, 1):
-        # Said first: the buyer must know it before agreeing.
-        for kept in refund.gifts_kept:
-            gift = f"{kept.sku} of {kept.promotion_id}"
-            yield f"{no}: the gift {gift} can't come back: {kept.value_fen} is taken off"
         yield f"{no}: pays back {refund.amount_fen}, {refund.left_fen} stays paid"

@@ -17,7 +17,8 @@ def token(
     as_json: base.AsJson = False,
 ) -> None:
     """Print a bearer token for calls to the gateway."""
-    from gateway.auth import BadToken, Role, mint
+    from domain.order.ownership import Role
+    from gateway.auth import BadToken, mint
     from runtime.settings import load_without_servers
 
     roles = [one.value for one in Role]

@@ -3,57 +3,19 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from domain.base import Message
-from domain.order.status import Actor
+from domain.order.ownership import Caller, Role
 from gateway.context import TheGateway
 from gateway.problems import NOT_FOR_YOUR_ROLE, UNAUTHENTICATED, Problem
 
 ALGORITHM = "HS256"
 LONGEST_ID = 100
 _BUYER_ID = re.compile(r"[1-9][0-9]{0,15}")
-
-
-class Role(StrEnum):
-    CHECKOUT = "checkout"
-    BUYER = "buyer"
-    MERCHANT = "merchant"
-    CARRIER = "carrier"
-    OPERATOR = "operator"
-
-
-_ACTORS = {
-    Role.BUYER: Actor.BUYER,
-    Role.MERCHANT: Actor.MERCHANT,
-    Role.CARRIER: Actor.CARRIER,
-    Role.OPERATOR: Actor.PLATFORM,
-}
-
-
-class Caller(Message):
-    """A party: its role, and its id there (a buyer's is the buyer id, a carrier's the name on the parcels)."""
-
-    role: Role
-    sub: str
-
-    @property
-    def name(self) -> str:
-        """Under which its keys are kept. A role has no slash, so no two callers share one."""
-        return f"{self.role}/{self.sub}"
-
-    @property
-    def actor(self) -> Actor:
-        """What it is in the status table. Checkout only places: it acts on no order."""
-        return _ACTORS[self.role]
-
-    def is_buyer(self, buyer_id: int) -> bool:
-        return self.role is Role.BUYER and self.sub == str(buyer_id)
 
 
 class BadToken(Exception):

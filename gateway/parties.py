@@ -7,11 +7,11 @@ from fastapi import Depends, Header, Path
 
 from domain.base import Message
 from domain.order.order_number import BadOrderNo, OrderNo, parse, sub_order_no
+from domain.order.ownership import Caller, Role, owns
 from domain.order.status import Answer, Refused, Status
-from gateway.auth import Caller, Role, allow, not_for
+from gateway.auth import allow, not_for
 from gateway.context import TheGateway
 from gateway.problems import NO_SUCH_ORDER, NOT_ALLOWED_NOW, Problem, no_such_order
-from store.orders.ownership import Owners
 
 KEY_PATTERN = "^[!-~]{1,200}$"
 
@@ -58,7 +58,7 @@ class Acting(Message):
         return f"{act}/{self.caller.name}/{self.key}" if self.key else None
 
     def done(self, answer: Answer) -> Done:
-        """Or the refusal."""
+        """What the act has led to; raises the problem that tells a refusal."""
         if answer.refused is not None:
             raise not_allowed_now(answer.refused)
         return Done(number=self.name, status=answer.status)
@@ -104,22 +104,8 @@ def acting(
         if number.sub is None and caller.role is Role.MERCHANT:
             raise not_for(caller.role, "only sub-orders are a merchant's; name one of your own")
         owners = await gateway.front.owners.of(number)
-        if owners is None or not _owns(caller, owners):
+        if owners is None or not owns(caller, owners):
             raise no_such_order()
         return Acting(caller=caller, number=number, key=key)
 
     return find
-
-
-def _owns(caller: Caller, owners: Owners) -> bool:
-    match caller.role:
-        case Role.OPERATOR:
-            return True
-        case Role.BUYER:
-            return caller.is_buyer(owners.buyer_id)
-        case Role.MERCHANT:
-            return caller.sub in owners.merchants
-        case Role.CARRIER:
-            return caller.sub == owners.carrier
-        case Role.CHECKOUT:
-            return False

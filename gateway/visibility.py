@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from domain.order.ownership import Caller, Owners, Role, owns
 from domain.order.status import Actor, CloseReason, fold
 from domain.records.views import LineView, ListItem, OrderView, RefundView, SubOrderView
-from gateway.auth import Caller, Role
 
 
-def shown_to(caller: Caller, view: OrderView, sub: str | None) -> OrderView | None:
+def shown_to(caller: Caller, view: OrderView, sub: str | None, placed_by: str | None) -> OrderView | None:
     """The order as this party sees it, narrowed to one sub-order if `sub` names it; None: not its order at all."""
     if caller.role is not Role.BUYER:
         view = _without_codes(view)
@@ -15,18 +15,9 @@ def shown_to(caller: Caller, view: OrderView, sub: str | None) -> OrderView | No
         view = _part(view, lambda part: part.sub_order_no == sub)
         if not view.sub_orders:
             return None
-    match caller.role:
-        case Role.OPERATOR:
-            return view
-        case Role.BUYER:
-            return _outside(view) if caller.is_buyer(view.buyer_id) else None
-        case Role.CHECKOUT:
-            return _outside(view)
-        case Role.MERCHANT:
-            return _of_merchant(view, caller.sub)
-        case Role.CARRIER:
-            carried = _part(view, lambda part: part.carrier == caller.sub)
-            return _outside(carried) if carried.sub_orders else None
+    if not owns(caller, Owners(buyer_id=view.buyer_id, merchants=[], placed_by=placed_by)):
+        return _own_part(caller, view)
+    return view if caller.role is Role.OPERATOR else _outside(view)
 
 
 def _without_codes(view: OrderView) -> OrderView:
@@ -39,13 +30,18 @@ def item_for_buyer(item: ListItem) -> ListItem:
     return item.model_copy(update={"needs_attention": False})
 
 
-def _of_merchant(view: OrderView, merchant: str) -> OrderView | None:
-    lines = [line for line in view.lines if line.merchant == merchant]
-    if not lines:
+def _own_part(caller: Caller, view: OrderView) -> OrderView | None:
+    """What of an order is this party's; None when nothing is."""
+    buyer_id = view.buyer_id
+    lines = [line for line in view.lines if owns(caller, Owners(buyer_id=buyer_id, merchants=[line.merchant]))]
+    own = _part(view, lambda part: owns(caller, _owners(view, part)))
+    if not lines and not own.sub_orders:
         return None
-    if view.sub_orders:
-        return _outside(_part(view, lambda part: part.merchant == merchant))
-    return _outside(_with_lines(view, lines))
+    return _outside(own if view.sub_orders else _with_lines(view, lines))
+
+
+def _owners(view: OrderView, part: SubOrderView) -> Owners:
+    return Owners(buyer_id=view.buyer_id, merchants=[part.merchant], carrier=part.carrier)
 
 
 def _part(view: OrderView, keep: Callable[[SubOrderView], bool]) -> OrderView:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from activities.after_sale import AfterSaleActivities
+from activities.attention import AttentionActivities
 from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
@@ -18,6 +19,7 @@ from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
+from activities.sub_orders import SubOrderActivities
 from acts.acts import Acts
 from acts.after_sales import AfterSales
 from acts.checkout import Checkout, CheckoutSettings
@@ -35,10 +37,12 @@ from store.catalog.promotions import PostgresPromotions
 from store.database.engine import engine_for
 from store.money.inbox import PostgresInbox
 from store.money.payments import PostgresCashbox
+from store.orders.attention import PostgresAttention
 from store.orders.audit import PostgresAudit
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.orders.order_book import PostgresOrderBook
 from store.orders.ownership import PostgresOwnership
+from store.orders.sub_order_book import PostgresSubOrderBook
 from store.orders.views import PostgresViews
 from store.risk.desk import PostgresRisk
 from store.stock.ledger import PostgresStock
@@ -77,6 +81,7 @@ async def activities(
         provider = await parties.enter_async_context(HttpPaymentProvider(settings.provider_url))
         merchants = await parties.enter_async_context(HttpMerchantSystem(settings.merchant_url or settings.sandbox_url))
         book = PostgresOrderBook(engine)
+        sub_book = PostgresSubOrderBook(engine)
         risk = RiskActivities(PostgresRisk(engine))
         shelves = PostgresShelves(engine)
         pricing = PricingActivities(PostgresCatalog(engine), PostgresPromotions(engine), shelves, limits(settings))
@@ -86,8 +91,10 @@ async def activities(
         splitting = SplitActivities(book, physical)
         coupons = CouponActivities(PostgresCoupons(engine))
         orders = OrderActivities(book)
+        sub_orders = SubOrderActivities(sub_book)
+        attention = AttentionActivities(PostgresAttention(engine))
         payment = PaymentActivities(provider, PostgresCashbox(engine))
-        merchant = MerchantActivities(merchants, book)
+        merchant = MerchantActivities(merchants, sub_book)
         refunds = RefundActivities(PostgresRefunds(engine))
         cases = AfterSaleActivities(PostgresAfterSales(engine))
         auditing = audit(settings, engine, client)
@@ -106,12 +113,13 @@ async def activities(
             *(goods.release_goods, goods.take_goods, goods.ship_goods),
             *(goods.reshelve_goods, goods.reshelve_pieces),
             splitting.split_order,
-            *(orders.close_lines, orders.close_order, orders.close_sub_orders, orders.close_pieces),
-            orders.sub_order_facts,
+            *(orders.close_lines, orders.close_order),
+            *(sub_orders.sub_order_facts, sub_orders.close_sub_orders, sub_orders.close_pieces),
             *(refunds.quote_refund, refunds.decide_piece_refund),
             *(cases.look_up_case, cases.open_case, cases.record_case_act, cases.end_refund),
-            orders.record_rescheduled,
-            *(orders.record_shipped, orders.record_delivered, orders.record_received, orders.record_attention),
+            *(sub_orders.record_rescheduled, sub_orders.record_shipped),
+            *(sub_orders.record_delivered, sub_orders.record_received),
+            attention.record_attention,
             *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
             *(merchant.hand_over, merchant.grant_goods),
             *(auditing.find_held, auditing.see_runs, auditing.start_order_again, auditing.nudge_order),
@@ -133,7 +141,6 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
     settings = settings or load()
     async with open_engine(settings) as engine:
         client = await connect(settings)
-        book = PostgresOrderBook(engine)
         secret = settings.order_number_key.get_secret_value().encode()
         checkout = Checkout(
             client,
@@ -149,14 +156,13 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
         yield Front(
             client=client,
             checkout=checkout,
-            acts=Acts(client, book),
+            acts=Acts(client, PostgresSubOrderBook(engine)),
             after_sales=AfterSales(
                 client, PostgresAfterSales(engine), settings.task_queue, settings.workflow_task_timeout_s
             ),
             cases=PostgresCaseViews(engine),
             views=PostgresViews(engine),
             inbox=PostgresInbox(engine),
-            book=book,
             owners=PostgresOwnership(engine),
             refunds=PostgresRefunds(engine),
         )

@@ -1,6 +1,6 @@
 """The demo's stories of after-sale."""
 
-from gateway.auth import Role
+from domain.order.ownership import Role
 from simulation.parties import Buyer, View
 from simulation.stories import Ending, Scene, Story, check, done, paid, received
 

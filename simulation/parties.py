@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from gateway.auth import Role, mint
+from domain.order.ownership import Role
+from gateway.auth import mint
 from runtime.settings import Settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

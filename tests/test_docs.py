@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from acts.front import Front
 from cli.app import app as command_line
+from domain.order.attention import AttentionTopic
 from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_KEYS, Settings, variable
@@ -160,7 +161,8 @@ def test_every_search_attribute_is_told() -> None:
 
 
 def test_every_topic_that_needs_a_person_is_told() -> None:
-    stories = "\n".join(path.read_text() for path in (ROOT / "workflows").glob("*.py"))
-    topics = set(re.findall(r'(?:topic=|^TOPIC = |_within_or_overdue\()"([^"]+)"', stories, re.MULTILINE))
-    assert len(topics) > 10
-    assert [topic for topic in topics if f"`{topic}`" not in OPERATORS] == []
+    table = OPERATORS.partition("\n## What to do at 3 a.m.\n")[2].partition("\n\n**")[0]
+    topics = {
+        topic for row in re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE) for topic in re.findall("`(.+?)`", row)
+    }
+    assert {topic.removeprefix("{sub-order} ") for topic in topics} == set(AttentionTopic)

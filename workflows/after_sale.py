@@ -1,14 +1,10 @@
 """One case of after-sale: agreed or not, sent back, inspected, refunded. The order's run has ended long before."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.after_sale import AfterSaleActivities, CaseOf, EndRefund, OpenCase, RecordCaseAct
-    from activities.options import LOCAL, REGULAR
-    from activities.refunds import DecideRefund, QuoteRefund, RefundActivities, RefundDecided, RefundQuote
+    from activities.refunds import DecideRefund, QuoteRefund, RefundActivities, RefundDecided
     from domain.after_sale.case import (
         AfterSaleEnded,
         Agree,
@@ -25,17 +21,17 @@ with workflow.unsafe.imports_passed_through():
         StartAfterSale,
         Withdraw,
     )
+    from domain.order.attention import AttentionTopic
     from domain.order.order_number import parse
     from domain.order.status import Actor, CloseReason
     from workflows import run_names
-    from workflows.give_back import give_back, tell_closed
+    from workflows.closing import tell_closed
+    from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
-    from workflows.waiting import heeding_cancel, patiently, within
+    from workflows.steps import Steps
+    from workflows.waiting import heeding_cancel, within
 
 REASON = "AFTER_SALE"
-
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
 
 
 @workflow.defn(name="AfterSale")
@@ -49,6 +45,7 @@ class AfterSale:
         self._no = start.case_no
         self._order_no = parse(start.sub_order_no).order_no
         self._view = OperatorView(self._order_no, self._no, self._describe, CaseStatus.REQUESTED)
+        self._steps = Steps(self._view)
         self._facts: CaseFacts | None = None
         self._refused: CaseRefused | None = None
         self._asked_to_cancel = False
@@ -67,8 +64,8 @@ class AfterSale:
     # --- the steps
 
     async def _came_this_far_before(self) -> bool:
-        """A run that starts over finds in the database how its case stands, and never takes a step back."""
-        found: CaseAnswer = await self._locally(AfterSaleActivities.look_up_case, CaseOf(case_no=self._no), "case")
+        """A run that starts over finds in the database how far its case has come, and never takes a step back."""
+        found = await self._steps.local(AfterSaleActivities.look_up_case, CaseOf(case_no=self._no), AttentionTopic.CASE)
         self._follow(found)
         return self._facts is not None
 
@@ -76,14 +73,14 @@ class AfterSale:
         """The buyer is told what it comes to. A refusal is an answer: then there is no case, and nothing is held."""
         ask = self._start.ask
         wanted = QuoteRefund(sub_order_no=self._start.sub_order_no, lines=ask.lines)
-        quote: RefundQuote = await self._locally(RefundActivities.quote_refund, wanted, "refund quote")
+        quote = await self._steps.local(RefundActivities.quote_refund, wanted, AttentionTopic.REFUND_QUOTE)
         if quote.refused is not None:
             self._refused = CaseRefused(status=None, action=None, reason=quote.refused.reason)
             return False
         case = OpenCase(
             case_no=self._no, sub_order_no=self._start.sub_order_no, ask=ask, quote=quote, at=workflow.now()
         )
-        opened: CaseAnswer = await self._locally(AfterSaleActivities.open_case, case, "case")
+        opened = await self._steps.local(AfterSaleActivities.open_case, case, AttentionTopic.CASE)
         self._refused = opened.refused
         self._follow(opened)
         return self._facts is not None
@@ -94,16 +91,16 @@ class AfterSale:
             before = self._case
             assert before.due_at is not None and before.clocks_action is not None
             if before.status is CaseStatus.DISPUTED:
-                await self._view.needs_person("dispute", f"the merchant refuses: {before.said}")
+                await self._view.needs_person(AttentionTopic.DISPUTE, f"the merchant refuses: {before.said}")
             window = before.due_at - workflow.now()
             what = f"{before.status}: until the clock takes {before.clocks_action}"
             if not await within(window, lambda before=before: self._case is not before, what):  # type: ignore[misc]
                 await self._record(CaseAct(action=before.clocks_action, actor=Actor.CLOCK), f"clock/{before.revision}")
             if before.status is CaseStatus.DISPUTED and self._case.status is not before.status:
-                await self._view.healed("dispute")
+                await self._view.healed(AttentionTopic.DISPUTE)
 
     async def _refund(self) -> None:
-        """The pivot is behind: what was accepted goes back, however long it takes."""
+        """What was accepted goes back, however long it takes: a case that is decided can't be withdrawn any more."""
         decided = await self._decide()
         if decided.refused is not None:
             await self._conclude(
@@ -112,7 +109,7 @@ class AfterSale:
             return
         for number in decided.closed:
             await tell_closed(number, CloseReason.CANCELLED_BY_BUYER)
-        await give_back(self._order_no, decided.pay_back, self._view)
+        await give_back(self._order_no, decided.pay_back, self._steps)
         await self._conclude(EndRefund(case_no=self._no, amount_fen=decided.amount_fen, at=workflow.now()))
 
     async def _decide(self) -> RefundDecided:
@@ -127,16 +124,12 @@ class AfterSale:
             reason=REASON,
             at=workflow.now(),
         )
-        return await patiently(
-            lambda: workflow.execute_activity_method(
-                RefundActivities.decide_piece_refund, decide, summary="decide the refund", **REGULAR
-            ),
-            topic="refund decision",
-            view=self._view,
+        return await self._steps.regular(
+            RefundActivities.decide_piece_refund, decide, AttentionTopic.REFUND_DECISION, "decide the refund"
         )
 
     async def _conclude(self, ended: EndRefund) -> None:
-        self._follow(await self._locally(AfterSaleActivities.end_refund, ended, "case"))
+        self._follow(await self._steps.local(AfterSaleActivities.end_refund, ended, AttentionTopic.CASE))
 
     async def _end(self) -> AfterSaleEnded:
         """No message that was accepted is left unhandled."""
@@ -158,33 +151,33 @@ class AfterSale:
 
     @workflow.update(description="The merchant agrees")
     async def agree(self, agreed: Agree) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.AGREE, actor=Actor.MERCHANT, note=agreed.note))
+        return await self._act(CaseAct(action=CaseAction.AGREE, actor=Actor.MERCHANT, note=agreed.note))
 
     @workflow.update(description="The merchant refuses; the platform is asked")
     async def refuse(self, refused: Refuse) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.REFUSE, actor=Actor.MERCHANT, note=refused.reason))
+        return await self._act(CaseAct(action=CaseAction.REFUSE, actor=Actor.MERCHANT, note=refused.reason))
 
     @workflow.update(description="The platform decides for the buyer")
     async def overrule(self, decided: Decide) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.OVERRULE, actor=Actor.PLATFORM, note=decided.note))
+        return await self._act(CaseAct(action=CaseAction.OVERRULE, actor=Actor.PLATFORM, note=decided.note))
 
     @workflow.update(description="The platform decides for the merchant")
     async def uphold(self, decided: Decide) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.UPHOLD, actor=Actor.PLATFORM, note=decided.note))
+        return await self._act(CaseAct(action=CaseAction.UPHOLD, actor=Actor.PLATFORM, note=decided.note))
 
     @workflow.update(description="The buyer gave the goods to a carrier")
     async def send_back(self, sent: SendBack) -> CaseAnswer:
-        return await self._told(
+        return await self._act(
             CaseAct(action=CaseAction.SEND_BACK, actor=Actor.BUYER, carrier=sent.carrier, tracking_no=sent.tracking_no)
         )
 
     @workflow.update(description="The merchant has seen what came back")
     async def inspect(self, found: Inspect) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.INSPECT, actor=Actor.MERCHANT, inspected=found))
+        return await self._act(CaseAct(action=CaseAction.INSPECT, actor=Actor.MERCHANT, inspected=found))
 
     @workflow.update(description="The buyer wants it no more")
     async def withdraw(self, withdrawn: Withdraw) -> CaseAnswer:
-        return await self._told(CaseAct(action=CaseAction.WITHDRAW, actor=Actor.BUYER, note=withdrawn.note))
+        return await self._act(CaseAct(action=CaseAction.WITHDRAW, actor=Actor.BUYER, note=withdrawn.note))
 
     @workflow.signal(description="Something was mended: try again now")
     def try_again(self) -> None:
@@ -195,14 +188,14 @@ class AfterSale:
         self._asked_to_cancel = True
         self._view.show()
 
-    # --- their parts
+    # --- what steps and acts are made of
 
     @property
     def _case(self) -> CaseFacts:
         assert self._facts is not None
         return self._facts
 
-    async def _told(self, act: CaseAct) -> CaseAnswer:
+    async def _act(self, act: CaseAct) -> CaseAnswer:
         """Key: the update's id. Asked again under it, by whichever run, it is done once."""
         await workflow.wait_condition(lambda: self._facts is not None or self._refused is not None)
         if self._facts is None:
@@ -215,18 +208,14 @@ class AfterSale:
         """The database decides between two that come at once. Not a local activity: that an act was accepted must be
         on record before it is done, or a worker's death in between would leave this run behind its case."""
         record = RecordCaseAct(case_no=self._no, key=key, act=act, at=workflow.now())
-        answer: CaseAnswer = await patiently(
-            lambda: workflow.execute_activity_method(
-                AfterSaleActivities.record_case_act, record, summary=f"{act.actor}: {act.action}", **REGULAR
-            ),
-            topic="case",
-            view=self._view,
+        answer = await self._steps.regular(
+            AfterSaleActivities.record_case_act, record, AttentionTopic.CASE, f"{act.actor}: {act.action}"
         )
         self._follow(answer)
         return answer
 
     def _follow(self, answer: CaseAnswer) -> None:
-        """How the case stands now; what two acts report may come in either order."""
+        """Take over what the database knows of the case. What two acts report may come in either order."""
         if answer.facts is None or (self._facts is not None and answer.facts.revision <= self._facts.revision):
             return
         self._facts = answer.facts
@@ -235,11 +224,6 @@ class AfterSale:
         if self._facts.due_at is not None:
             self._view.stage(run_names.DEADLINE, self._facts.due_at)
         self._view.show()
-
-    async def _locally(self, step: Callable[[Any, Asked], Awaitable[Answer]], asked: Asked, topic: str) -> Answer:
-        return await patiently(
-            lambda: workflow.execute_local_activity_method(step, asked, **LOCAL), topic=topic, view=self._view
-        )
 
     def _describe(self) -> list[str]:
         case = self._facts

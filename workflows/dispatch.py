@@ -1,4 +1,4 @@
-"""A sub-order on its way out: not before its date and its goods are there; then handed over, or granted."""
+"""How a sub-order leaves: it waits for its ship date and its goods, then it is handed over, or granted."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -7,14 +7,16 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.merchant import GrantGoods, HandOver, HandOverLine, MerchantActivities
-    from activities.options import LOCAL, REGULAR
-    from activities.orders import SubOrderFacts
-    from activities.stock import GoodsActivities, GoodsOf, GoodsTaken, StockLine, TakeGoods
+    from activities.stock import GoodsActivities, GoodsOf, TakeGoods
+    from activities.sub_orders import SubOrderFacts
+    from domain.order.attention import AttentionTopic
     from domain.order.lines import StartSubOrder
     from domain.order.product import DeliveryMode
+    from domain.order.reservation import StockLine
     from domain.splitting.model import BACKORDER
     from workflows.operator_view import OperatorView
-    from workflows.waiting import patiently, within
+    from workflows.steps import Steps
+    from workflows.waiting import within
 
 LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` looks at once
 
@@ -22,10 +24,11 @@ LOOK_AGAIN = timedelta(hours=1)  # for the goods of a back-order; `try_again` lo
 class Dispatch:
     """Key of each step: the sub-order's number and the step's name."""
 
-    def __init__(self, start: StartSubOrder, view: OperatorView) -> None:
+    def __init__(self, start: StartSubOrder, view: OperatorView, steps: Steps) -> None:
         self._start = start
         self._plan = start.plan
         self._view = view
+        self._steps = steps
         self.ships_from = start.plan.ships_from
 
     @property
@@ -50,16 +53,12 @@ class Dispatch:
         return await within(left, lambda: moved_on() or self.ships_from != day, f"presale: until it ships from {day}")
 
     async def until_goods_are_there(self, moved_on: Callable[[], bool]) -> bool:
-        """Of a back-order, until the promised date; False when they did not come by then."""
+        """Wait for the goods of a back-order, until the promised date. False when they did not come by then."""
         if BACKORDER not in self._plan.flags or not self._plan.stocked:
             return True
         promised = workflow.now() + timedelta(seconds=self._start.backorder_window_s)
         while not moved_on():
-            taken: GoodsTaken = await patiently(
-                lambda: workflow.execute_local_activity_method(GoodsActivities.take_goods, self._wanted, **LOCAL),
-                topic="back-order",
-                view=self._view,
-            )
+            taken = await self._steps.local(GoodsActivities.take_goods, self._wanted, AttentionTopic.BACK_ORDER)
             if taken.taken:
                 return True
             left = promised - workflow.now()
@@ -69,7 +68,7 @@ class Dispatch:
         return True
 
     async def send(self) -> SubOrderFacts:
-        """Give it to the merchant, however long that takes; how far the sub-order has come by then."""
+        """Give it to the merchant, however long that takes. Returns how far the sub-order has come by then."""
         lines = [
             HandOverLine(line_no=line.line_no, sku=line.sku, title=line.title, quantity=line.quantity)
             for line in self._plan.lines
@@ -80,11 +79,7 @@ class Dispatch:
 
     async def left_the_warehouse(self) -> None:
         if self._plan.stocked:
-            await patiently(
-                lambda: workflow.execute_local_activity_method(GoodsActivities.ship_goods, self.goods, **LOCAL),
-                topic="warehouse stock",
-                view=self._view,
-            )
+            await self._steps.local(GoodsActivities.ship_goods, self.goods, AttentionTopic.WAREHOUSE_STOCK)
 
     async def _hand_over(self, lines: list[HandOverLine]) -> SubOrderFacts:
         plan = self._plan
@@ -96,15 +91,11 @@ class Dispatch:
             address=self._start.address,
             lines=lines,
         )
-        return await patiently(
-            lambda: workflow.execute_activity_method(
-                MerchantActivities.hand_over,
-                parcel,
-                summary=f"hand over to {plan.merchant}, {plan.warehouse}",
-                **REGULAR,
-            ),
-            topic="hand-over",
-            view=self._view,
+        return await self._steps.regular(
+            MerchantActivities.hand_over,
+            parcel,
+            AttentionTopic.HAND_OVER,
+            f"hand over to {plan.merchant}, {plan.warehouse}",
         )
 
     async def _grant(self, lines: list[HandOverLine]) -> SubOrderFacts:
@@ -116,10 +107,6 @@ class Dispatch:
             buyer_id=self._start.buyer_id,
             lines=lines,
         )
-        return await patiently(
-            lambda: workflow.execute_activity_method(
-                MerchantActivities.grant_goods, goods, summary=f"grant virtual goods of {plan.merchant}", **REGULAR
-            ),
-            topic="hand-over",
-            view=self._view,
+        return await self._steps.regular(
+            MerchantActivities.grant_goods, goods, AttentionTopic.HAND_OVER, f"grant virtual goods of {plan.merchant}"
         )

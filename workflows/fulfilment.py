@@ -1,11 +1,10 @@
-"""After the pivot: the order's sub-orders, each a run of its own, and the status that is folded from them."""
+"""The split, and what follows it: a run for each sub-order, and the order's status, which is folded from theirs."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import chain, repeat
-from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -18,110 +17,64 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.coupons import CouponActivities, CouponsOf
-    from activities.options import LOCAL, PAUSES
-    from activities.orders import (
-        CloseLines,
-        OrderActivities,
-        Owed,
-        SplitDone,
-        SplitOrder,
-        SubOrderFacts,
-        SubOrderOf,
-    )
+    from activities.options import PAUSES
+    from activities.orders import Owed, SplitOrder
     from activities.splitting import SplitActivities
-    from activities.stock import Deducted, GoodsActivities, StockActivities, StockOf
+    from activities.stock import GoodsActivities, StockOf
+    from activities.sub_orders import SubOrderActivities, SubOrderOf
     from domain.order.acts import Cancel, SubOrderEnded, SubOrderNews, closing_answer
+    from domain.order.attention import AttentionTopic, of_sub_order
     from domain.order.cart import StartOrder
     from domain.order.lines import StartSubOrder, SubOrderPlan
     from domain.order.status import ENDED, Answer, CloseReason, Status, fold
     from workflows import run_names
-    from workflows.give_back import close_sub_orders, give_back, tell_closed
+    from workflows.closing import Closing, close_sub_orders, tell_closed
+    from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
+    from workflows.steps import Steps
     from workflows.sub_order import SubOrder
-    from workflows.waiting import patiently
 
-T = TypeVar("T")
 Child = ChildWorkflowHandle[SubOrder, SubOrderEnded]
 
 
-class Closing(Exception):
-    """Raised by the story itself: the order ends here, for this reason, and gives everything back."""
-
-    def __init__(self, reason: CloseReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Fulfilment:
-    """The sub-orders of one order. Its run shows their trouble too: an operator looks at the order first."""
+    """The sub-orders of one order. The order's run shows their trouble too, because an operator looks there first."""
 
-    def __init__(self, start: StartOrder, view: OperatorView) -> None:
+    def __init__(self, start: StartOrder, view: OperatorView, steps: Steps) -> None:
         self._start = start
         self._no = start.order_no
         self._view = view
+        self._steps = steps
         self._plans: dict[str, SubOrderPlan] = {}
         self._ended: set[str] = set()
         self._ended_before: dict[str, SubOrderEnded] = {}
-        self._asked: set[str] = set()  # whose runs this one has not started: they tell it how they end
+        self._asked: set[str] = set()  # sub-orders whose runs this one did not start: they are asked to tell their end
         self._told_ended: set[str] = set()
-        self.standing: dict[str, Status] = {}  # by sub-order number
+        self.statuses: dict[str, Status] = {}  # by sub-order number
         self.close_reason: CloseReason | None = None
         self.unfinished: list[asyncio.Task[None]] = []  # what must be done before the run may end
 
     @property
     def status(self) -> Status:
-        return fold(self.standing.values()).status if self.standing else Status.AWAITING_SHIPMENT
-
-    async def sell(self) -> None:
-        """What was reserved is sold now; what is only taken at payment is taken. Lines that are gone are paid back at
-        once. Raises Closing when that is all of them, or the platform would rather close the order."""
-        sold: Deducted = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                StockActivities.deduct_stock, StockOf(order_no=self._no), **LOCAL
-            ),
-            "stock",
-        )
-        gone = {short.line_no for short in sold.short}
-        if gone and (
-            self._start.terms.shortage_closes_order or gone >= {line.line_no for line in self._start.cart.lines}
-        ):
-            raise Closing(CloseReason.OUT_OF_STOCK)
-        if self._start.cart.coupons:
-            await self._redeem_coupons()
-        if gone:
-            await self._close_lines(gone)
-
-    async def _close_lines(self, gone: Collection[int]) -> None:
-        closing = CloseLines(order_no=self._no, lines=sorted(gone), at=workflow.now())
-        self.give_back(
-            await self._patiently(
-                lambda: workflow.execute_local_activity_method(OrderActivities.close_lines, closing, **LOCAL), "stock"
-            )
-        )
+        return fold(self.statuses.values()).status if self.statuses else Status.AWAITING_SHIPMENT
 
     async def split(self) -> None:
-        """Raises Closing when the order is closed: the try of a task before this one, lost with its worker, may have
-        heard a cancel first."""
+        """The pivot. Raises Closing when the order is closed."""
         request = SplitOrder(order_no=self._no, terms=self._start.terms, at=workflow.now())
-        done: SplitDone = await self._patiently(
-            lambda: workflow.execute_local_activity_method(SplitActivities.split_order, request, **LOCAL), "split"
-        )
-        if done.closed is not None:
+        done = await self._steps.local(SplitActivities.split_order, request, AttentionTopic.SPLIT)
+        if done.closed is not None:  # lost try: it may have heard a cancel first
             raise Closing(done.closed)
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
-        self.standing = {number: self.standing.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
+        self.statuses = {number: self.statuses.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
 
     async def undo_split(self) -> None:
-        """Of an order that closes instead: the try of a task before this one, lost with its worker, may have set goods
-        aside for its sub-orders and not have written them down."""
+        """Release the goods that were set aside in warehouses for an order that closes and is not split."""
+        # lost try: it may have set goods aside for the sub-orders and not have written these down.
         order = StockOf(order_no=self._no)
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(GoodsActivities.release_goods, order, **LOCAL), "stock"
-        )
+        await self._steps.local(GoodsActivities.release_goods, order, AttentionTopic.STOCK)
 
     async def run(self) -> None:
-        """Until every sub-order is received or closed."""
+        """Follow every sub-order until it is received or closed."""
         self._show()
         follows = [asyncio.create_task(self._follow(plan)) for plan in self._plans.values()]
         done, _ = await workflow.wait(follows, return_when=asyncio.FIRST_EXCEPTION)
@@ -131,7 +84,7 @@ class Fulfilment:
     def hear(self, news: SubOrderNews) -> None:
         if news.sub_order_no in self._ended:
             return  # it came late
-        self.standing[news.sub_order_no] = news.status
+        self.statuses[news.sub_order_no] = news.status
         if news.status in ENDED:
             self._told_ended.add(news.sub_order_no)
         if not self._plans:
@@ -139,14 +92,14 @@ class Fulfilment:
             # and not after them, so nothing may be sent here.
             return
         if news.topic:
-            self._view.mirror(f"{news.sub_order_no} {news.topic}", news.text)
+            self._view.mirror(of_sub_order(news.sub_order_no, news.topic), news.text)
         self._show()
 
-    async def recall(self, cancel: Cancel) -> Answer:
-        """Close every sub-order that is left, all or none, then give goods and money back. The database decides
+    async def cancel(self, cancel: Cancel) -> Answer:
+        """Close every sub-order that is left, all or none, then give back what is owed. The database decides
         between this and a shipment that comes at the same moment."""
         await workflow.wait_condition(lambda: bool(self._plans))
-        closed = await close_sub_orders(self._no, None, cancel, self._view)
+        closed = await close_sub_orders(self._no, None, cancel, self._steps)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
@@ -157,17 +110,11 @@ class Fulfilment:
         return closing_answer(closed.reason, cancel.actor)
 
     def give_back(self, owed: Owed) -> None:
-        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
-        self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._view)))
-
-    async def _redeem_coupons(self) -> None:
-        used = CouponsOf(order_no=self._no, at=workflow.now())
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(CouponActivities.redeem_coupons, used, **LOCAL), "coupons"
-        )
+        """Give back beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        self.unfinished.append(asyncio.create_task(give_back(self._no, owed, self._steps)))
 
     def ended_before(self, ended: Collection[SubOrderEnded]) -> None:
-        """By the database, for a run that goes on from another: no run of theirs is started again."""
+        """Take over which sub-orders have ended before this run began: their runs are not started again."""
         self._ended_before = {one.sub_order_no: one for one in ended}
 
     async def _follow(self, plan: SubOrderPlan) -> None:
@@ -183,16 +130,16 @@ class Fulfilment:
         """Start the sub-order's run and wait for its end. One that was terminated is started again: it reads from
         the database how far it had come, so nothing is done twice.
 
-        After a new start of the order, the sub-order's run of before is still there, with no parent. Where it was
-        terminated, its place is free at the next try."""
-        topic = f"{plan.sub_order_no} run"
+        When the order's run starts over, the sub-order's run may still be there, started by the order's earlier run.
+        Once that is terminated, the next round starts a new one."""
+        topic = of_sub_order(plan.sub_order_no, AttentionTopic.SUB_ORDER_RUN)
         for pause in chain(PAUSES[1:], repeat(PAUSES[-1])):
             try:
                 child = await self._start_child(plan)
                 await self._view.healed(topic)
                 return await child
             except WorkflowAlreadyStartedError:
-                ended = await self._end_of_anothers(plan.sub_order_no, pause)
+                ended = await self._end_of_earlier_run(plan.sub_order_no, pause)
                 if ended is not None:
                     return ended
             except ChildWorkflowError as error:
@@ -202,8 +149,9 @@ class Fulfilment:
                 await self._view.pause(pause, f"before sub-order {plan.index} starts again")
         raise AssertionError("unreachable: the pauses never end")
 
-    async def _end_of_anothers(self, number: str, longest: timedelta) -> SubOrderEnded | None:
-        """Of a run that this one did not start: it tells its end, once it is asked to, and the database knows it."""
+    async def _end_of_earlier_run(self, number: str, longest: timedelta) -> SubOrderEnded | None:
+        """Wait for the end of a run that this one did not start. It tells its end once it is asked to, and the database
+        knows it."""
         if number not in self._asked:
             self._asked.add(number)
             with contextlib.suppress(FailureError):  # it is just ending
@@ -215,11 +163,8 @@ class Fulfilment:
         return await self._has_ended(number)
 
     async def _has_ended(self, number: str) -> SubOrderEnded | None:
-        facts: SubOrderFacts = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), **LOCAL
-            ),
-            "sub-order facts",
+        facts = await self._steps.local(
+            SubOrderActivities.sub_order_facts, SubOrderOf(sub_order_no=number), AttentionTopic.SUB_ORDER_FACTS
         )
         if facts.status not in ENDED:
             return None
@@ -253,9 +198,6 @@ class Fulfilment:
                 ]
             ),
         )
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, view=self._view)
 
     def _show(self) -> None:
         self._view.stage(run_names.ORDER_STATUS, self.status.value)

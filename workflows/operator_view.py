@@ -11,8 +11,8 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.attention import AttentionActivities, RecordAttention
     from activities.options import LOCAL
-    from activities.orders import OrderActivities, RecordAttention
     from workflows.run_names import NEEDS_ATTENTION, ORDER_STATUS
 
 Listener = Callable[[str, str | None], Awaitable[None]]
@@ -113,7 +113,7 @@ class OperatorView:
             at=workflow.now(),
         )
         try:
-            await workflow.execute_local_activity_method(OrderActivities.record_attention, record, **LOCAL)
+            await workflow.execute_local_activity_method(AttentionActivities.record_attention, record, **LOCAL)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

@@ -1,30 +1,29 @@
 """The order's story, from checkout until every sub-order is received or closed.
 
-screen → price → take what was promised → record          nothing is kept of an order that is refused
-await the payment, assess the risk beside it               closed: goods, coupons and money go back
-deduct what is paid                                        gone by now: its money goes back at once
----- the pivot: split, since it is paid and risk has no objection ----       from here it only moves forward
-a run per sub-order → fold their status                    cancelled before shipping: refunded, restocked
+place: screen → price → take what was promised → record    refused: nothing is kept of it
+collect the payment, assess the risk beside it             closed: goods, coupons and money go back
+clear the risk                                             rejected: closed, the same
+sell: deduct what is paid                                  gone by now: it is refunded at once
+---- the pivot: split into sub-orders; before it everything is undone, from here it only moves forward ----
+fulfil: a run per sub-order → fold their status            cancelled before shipping: refunded, restocked
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL
     from activities.orders import (
         CloseOrder,
         OrderActivities,
         OrderClosing,
-        OrderFacts,
         OrderOf,
         RecordRefusal,
     )
     from domain.order.acts import Cancel, OrderEnded, SubOrderNews, cancel_reason, closing_answer
+    from domain.order.attention import AttentionTopic
     from domain.order.cart import StartOrder
     from domain.order.lines import Placement
     from domain.order.payment import Capture
@@ -32,16 +31,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.order.status import Action, Actor, Answer, CloseReason, Status, allowed, refusal
     from domain.risk import Decision, RiskVerdict
     from workflows import run_names
-    from workflows.fulfilment import Closing, Fulfilment
+    from workflows.closing import Closing, PaidAfterAll, SplitAfterAll
+    from workflows.fulfilment import Fulfilment
     from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
     from workflows.payment_collection import PaymentCollection
     from workflows.placing import NotTaken, Placing
     from workflows.risk_watch import RiskWatch
-    from workflows.waiting import Background, heeding_cancel, patiently, within
-
-
-T = TypeVar("T")
+    from workflows.selling import Selling
+    from workflows.steps import Steps
+    from workflows.waiting import Background, heeding_cancel, within
 
 
 @workflow.defn(name="Order")
@@ -53,10 +52,12 @@ class Order:
         self._start = start
         self._no = start.order_no
         self._view = OperatorView(self._no, "", self._describe, Status.PENDING_PAYMENT)
-        self._risk = RiskWatch(self._no, start.terms, self._view)
-        self._payment = PaymentCollection(self._no, self._view)
-        self._fulfilment = Fulfilment(start, self._view)
-        self._placing = Placing(start, self._view)
+        self._steps = Steps(self._view)
+        self._risk = RiskWatch(self._no, start.terms, self._view, self._steps)
+        self._payment = PaymentCollection(self._no, self._steps)
+        self._fulfilment = Fulfilment(start, self._view, self._steps)
+        self._placing = Placing(start, self._steps)
+        self._selling = Selling(start, self._steps)
         self._placement: Placement | None = None
         self._answered = False
         self._pay_by: datetime | None = None
@@ -73,44 +74,42 @@ class Order:
         return await heeding_cancel(self._story(), self._operator_cancels)
 
     async def _story(self) -> OrderEnded:
-        self._ended = await self._closed_or_split(self._until_split)
-        if self._ended is None:
-            # The pivot. The money is ours and risk has no objection: from here the order only moves forward.
-            self._past_pivot = True
-            self._ended = await self._fulfil()
-        return await self._end(self._ended)
+        while True:
+            try:
+                await self._place()
+                if not self._past_pivot:  # else this run starts over, or catches up, and the order is split already
+                    await self._collect_payment()
+                    await self._clear_risk()
+                    await self._sell()
+                await self._split()
+                break
+            except Closing as closing:  # a refusal, a message or the clock. A bug is none of these, and parks the run
+                match await self._close(closing.reason):
+                    case OrderEnded() as ended:
+                        return await self._end(ended)
+                    case SplitAfterAll() | PaidAfterAll() as known:  # the order book knew more than this run
+                        self._catch_up(known)
+        # The pivot: paid, accepted, sold, and written down as sub-orders. From here the order only moves forward.
+        return await self._end(await self._fulfil())
 
     # --- before the pivot
 
-    async def _closed_or_split(self, steps: Callable[[], Awaitable[None]]) -> OrderEnded | None:
-        """None when the order is split."""
-        try:
-            await steps()
-        except Closing as closing:  # from a refusal, a message or the clock. A bug is none of these, and parks the run
-            return await self._close(closing.reason)
-        return None
-
-    async def _until_split(self) -> None:
-        if not await self._came_this_far_before():
-            await self._place()
-        if self._past_pivot:
-            await self._fulfilment.split()
+    async def _place(self) -> None:
+        """Screen, price, take what was promised, record; unless this run, or one before it, has done so."""
+        if self._placement is not None or await self._came_this_far_before():
             return
-        await self._collect_payment()
-        await self._sell()
-
-    async def _sell(self) -> None:
-        await self._clear_risk()
-        await self._fulfilment.sell()
-        await self._fulfilment.split()
+        try:
+            placement, merchants = await self._placing.run()
+        except NotTaken as refused:
+            await self._refuse_unless_placed(refused)
+        else:
+            self._placed(placement, merchants)
+            self._beside_the_wait()
 
     async def _came_this_far_before(self) -> bool:
         """A run that was reset finds in the database what its order is by now, and never takes a step back."""
-        facts: OrderFacts = await self._patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.look_up_order, OrderOf(order_no=self._no), **LOCAL
-            ),
-            "record",
+        facts = await self._steps.local(
+            OrderActivities.look_up_order, OrderOf(order_no=self._no), AttentionTopic.RECORD
         )
         if facts.placement is None:
             return False
@@ -128,18 +127,12 @@ class Order:
             self._beside_the_wait()
         return True
 
-    async def _place(self) -> None:
-        try:
-            placement, merchants = await self._placing.run()
-        except NotTaken as refused:
-            kept = await self._record_refusal(refused)
-            if kept.refusal is not None:
-                self._refuse(kept, refused.to_operators)
-            # Not refused after all: the try of a task before this one, lost with its worker, has placed it.
-            await self._came_this_far_before()
-            return
-        self._placed(placement, merchants)
-        self._beside_the_wait()
+    async def _refuse_unless_placed(self, refused: NotTaken) -> None:
+        kept = await self._record_refusal(refused)
+        if kept.refusal is not None:
+            self._refuse(kept, refused.to_operators)
+        # lost try: it has placed the order, so it is not refused after all.
+        await self._came_this_far_before()
 
     def _beside_the_wait(self) -> None:
         self._background.start(self._risk.watch())
@@ -170,22 +163,31 @@ class Order:
 
     async def _collect_payment(self) -> None:
         """Wait for the money until the deadline; then the provider's answer to a close decides."""
-        if self._pay_by is not None:
+        if self._pay_by is not None and self._payment.collecting:
             window = self._pay_by - workflow.now()
             decided = await within(
                 window, lambda: self._weigh()[0] is not PaymentStage.WAITING, "until the payment is due"
             )
             self._overdue = not decided
-        standing, _ = self._weigh()
-        if standing is not PaymentStage.PAID:
-            if self._pay_by is not None:
+            if self._weigh()[0] is not PaymentStage.PAID:
                 await self._payment.close()
-            self._close_if_weighed_so()
+        self._close_if_weighed_so()
 
     async def _clear_risk(self) -> None:
-        """Nothing leaves the house before the verdict. The buyer may still cancel."""
+        """Wait for the verdict: nothing is dispatched before it. The buyer may still cancel."""
         await workflow.wait_condition(lambda: self._risk.final is not None or self._weigh()[0] is PaymentStage.CLOSING)
         self._close_if_weighed_so()
+
+    async def _sell(self) -> None:
+        """What was paid for lines that are gone by now is given back at once, beside the story."""
+        owed = await self._selling.run()
+        if owed is not None:
+            self._fulfilment.give_back(owed)
+
+    async def _split(self) -> None:
+        """The pivot."""
+        await self._fulfilment.split()
+        self._past_pivot = True
 
     def _weigh(self) -> tuple[PaymentStage, CloseReason | None]:
         self._background.check()
@@ -197,32 +199,28 @@ class Order:
         )
 
     def _close_if_weighed_so(self) -> None:
-        standing, reason = self._weigh()
-        if standing is PaymentStage.CLOSING:
+        stage, reason = self._weigh()
+        if stage is PaymentStage.CLOSING:
             assert reason is not None
             raise Closing(reason)
 
     # --- the two ways on
 
-    async def _close(self, reason: CloseReason) -> OrderEnded | None:
-        """Give everything back that was taken, then what was paid. None when the order goes on: it is split."""
+    async def _close(self, reason: CloseReason) -> OrderEnded | SplitAfterAll | PaidAfterAll:
+        """Give back everything that was taken, then what was paid. The order book may know better than this run."""
         ended = OrderEnded(order_no=self._no, status=Status.CLOSED, close_reason=reason, detail=self._to_operators)
         if reason is CloseReason.REFUSED:
             self._background.cancel()
             await self._placing.undo()
             self._answered = True  # with nothing held any more
             return ended
-        # First of all: the try of a task before this one, lost with its worker, may have been further than this one.
+        # lost try: it may have come further than this one, so the closing is recorded before anything is given back.
         closing = await self._record_closing(reason)
         if closing.stands:
-            self._payment.paid = True
-            return await self._closed_or_split(self._sell)
+            return PaidAfterAll()
         self._background.cancel()
         if closing.split:
-            for owed in closing.owed:
-                self._fulfilment.give_back(owed)
-            await self._fulfilment.split()
-            return None
+            return SplitAfterAll(closing.owed)
         if closing.paid:
             await self._fulfilment.undo_split()
         await self._placing.undo(closed=True)
@@ -230,25 +228,28 @@ class Order:
         self._view.stage(run_names.ORDER_STATUS, Status.CLOSED.value)
         self._view.show()
         for owed in closing.owed:
-            await give_back(self._no, owed, self._view)
+            await give_back(self._no, owed, self._steps)
         return ended
+
+    def _catch_up(self, known: SplitAfterAll | PaidAfterAll) -> None:
+        match known:
+            case SplitAfterAll(owed=of_closings):
+                self._past_pivot = True
+                for owed in of_closings:
+                    self._fulfilment.give_back(owed)
+            case PaidAfterAll():
+                self._payment.paid = True
 
     async def _record_refusal(self, refused: NotTaken) -> Placement:
         """The answer that is kept under the caller's key. When it is this one, there is no order."""
         placement = Placement(order_no=self._no, refusal=refused.refusal)
         record = RecordRefusal(placement=placement, to_operators=refused.to_operators, at=workflow.now())
-        kept: Placement = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_refusal, record, **LOCAL), "record"
-        )
-        return kept
+        return await self._steps.local(OrderActivities.record_refusal, record, AttentionTopic.RECORD)
 
     async def _record_closing(self, reason: CloseReason) -> OrderClosing:
         self._answered = True
         record = CloseOrder(order_no=self._no, reason=reason, at=workflow.now())
-        closing: OrderClosing = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.close_order, record, **LOCAL), "record"
-        )
-        return closing
+        return await self._steps.local(OrderActivities.close_order, record, AttentionTopic.RECORD)
 
     async def _fulfil(self) -> OrderEnded:
         self._payment.paid = True  # which a run that was reset has not seen happen
@@ -262,6 +263,7 @@ class Order:
 
     async def _end(self, ended: OrderEnded) -> OrderEnded:
         """No message that was accepted is left unhandled; then the run's last words."""
+        self._ended = ended
         unfinished = self._fulfilment.unfinished
         await workflow.wait_condition(
             lambda: workflow.all_handlers_finished() and all(task.done() for task in unfinished)
@@ -301,7 +303,7 @@ class Order:
             why = "no risk decision is wanted (any more)"
             return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
         await workflow.wait_condition(lambda: self._risk.final is not None or self._ended is not None)
-        if not self._risk.stands(decision):
+        if not self._risk.agrees_with(decision):
             why = "somebody has decided otherwise before"
             return Answer(status=self._status, refused=refusal(self._status, Action.REJECT, Actor.PLATFORM, why))
         return Answer(status=self._status)
@@ -314,7 +316,7 @@ class Order:
     def try_again(self) -> None:
         self._view.try_again()
 
-    @workflow.signal(description="A sub-order's run tells how it stands")
+    @workflow.signal(description="A sub-order's run tells its status")
     def sub_order_news(self, news: SubOrderNews) -> None:
         self._fulfilment.hear(news)
 
@@ -336,7 +338,7 @@ class Order:
             self._cancelled = self._cancelled or cancel_reason(cancel.actor)
             await workflow.wait_condition(lambda: self._past_pivot or self._ended is not None)
         if self._past_pivot:
-            return await self._fulfilment.recall(cancel)
+            return await self._fulfilment.cancel(cancel)
         assert self._ended is not None
         return closing_answer(self._ended.close_reason, cancel.actor)
 
@@ -364,8 +366,5 @@ class Order:
             lines.append(f"- closed: {self._ended.close_reason}")
         if self._not_cancelled:
             lines.append(f"- not cancelled: {self._not_cancelled}")
-        subs = [f"- {number}: {status}" for number, status in self._fulfilment.standing.items()]
+        subs = [f"- {number}: {status}" for number, status in self._fulfilment.statuses.items()]
         return [*lines, *(["", "### Sub-orders", "", *subs] if subs else [])]
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, view=self._view)

@@ -5,34 +5,33 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL, REGULAR
-    from activities.orders import AcceptPayment, FileCaptures, OrderActivities, PaymentAccepted
+    from activities.orders import AcceptPayment, FileCaptures, OrderActivities
     from activities.payment import PaymentActivities, PaymentOf
-    from domain.order.payment import Capture, OpenPayment, PaymentRequest, ProviderPayment
+    from domain.order.attention import AttentionTopic
+    from domain.order.payment import Capture, PaymentRequest
     from domain.order.precedence import WANTED, CaptureOutcome, judge
-    from workflows.operator_view import OperatorView
-    from workflows.waiting import patiently
+    from workflows.steps import Steps
 
 
 class PaymentCollection:
-    """Idempotency key at the provider: the order's number."""
+    """Key of each step at the provider: the order's number."""
 
-    def __init__(self, order_no: str, view: OperatorView) -> None:
+    def __init__(self, order_no: str, steps: Steps) -> None:
         self._order_no = order_no
-        self._view = view
+        self._steps = steps
         self._accepted: Capture | None = None
         self._writing = False
-        self._collecting = False
+        self.collecting = False
         self.due_fen = 0
         self.currency = "CNY"
         self.link: str | None = None
         self.paid = False  # accepted, and written down
 
     def expect(self, due_fen: int, currency: str) -> None:
-        """From now on money may come. Nothing due is paid already, and can't expire."""
+        """From now on money may come. An order with nothing to pay is paid already, and can't expire."""
         self.due_fen, self.currency = due_fen, currency
         self.paid = due_fen == 0
-        self._collecting = due_fen > 0
+        self.collecting = due_fen > 0
 
     async def open(self, pay_by: datetime) -> None:
         """Ask the provider for a cashier page."""
@@ -43,15 +42,11 @@ class PaymentCollection:
             expires_at=pay_by,
             subject=f"order {self._order_no}",
         )
-        opened: OpenPayment = await patiently(
-            lambda: workflow.execute_activity_method(
-                PaymentActivities.create_payment,
-                request,
-                summary=f"ask the provider to collect {self.due_fen} fen",
-                **REGULAR,
-            ),
-            topic="payment page",
-            view=self._view,
+        opened = await self._steps.regular(
+            PaymentActivities.create_payment,
+            request,
+            AttentionTopic.PAYMENT_PAGE,
+            f"ask the provider to collect {self.due_fen} fen",
         )
         self.link = opened.cashier_url
 
@@ -63,22 +58,17 @@ class PaymentCollection:
             return outcome
         self._accepted = capture
         self._writing = True  # at once: no second capture may pass while this one is written down
-        written: PaymentAccepted = await patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.accept_payment,
-                AcceptPayment(order_no=self._order_no, capture=capture),
-                **LOCAL,
-            ),
-            topic="payment record",
-            view=self._view,
+        written = await self._steps.local(
+            OrderActivities.accept_payment,
+            AcceptPayment(order_no=self._order_no, capture=capture),
+            AttentionTopic.PAYMENT_RECORD,
         )
         self._writing = False
         if written.outcome in WANTED:
             self.paid = True
         else:
             self._accepted = None
-            # Paid by a capture that this run does not know: the try of a task before this one, lost with its worker,
-            # has written it down.
+            # lost try: it has written down another capture, which this run does not know.
             self.paid |= written.outcome is CaptureOutcome.PAID_TWICE
         return written.outcome
 
@@ -88,19 +78,15 @@ class PaymentCollection:
 
     async def close(self) -> None:
         """No money from now on. The provider's answer decides: closed, or paid after all."""
-        answer: ProviderPayment = await patiently(
-            lambda: workflow.execute_activity_method(
-                PaymentActivities.close_payment,
-                PaymentOf(payment_id=self._order_no),
-                summary="close the payment at the provider",
-                **REGULAR,
-            ),
-            topic="payment closing",
-            view=self._view,
+        answer = await self._steps.regular(
+            PaymentActivities.close_payment,
+            PaymentOf(payment_id=self._order_no),
+            AttentionTopic.PAYMENT_CLOSING,
+            "close the payment at the provider",
         )
         strays = [capture for capture in answer.captures if await self.receive(capture) not in WANTED]
         await self._settled()
-        self._collecting = False
+        self.collecting = False
         if strays:
             await self._file(strays)
 
@@ -110,15 +96,11 @@ class PaymentCollection:
             due_fen=self.due_fen,
             currency=self.currency,
             accepted=self._accepted,
-            collecting=self._collecting,
+            collecting=self.collecting,
         )
 
     async def _file(self, strays: list[Capture]) -> None:
-        """As if they had been notified: the inbox sees to it that each goes back once."""
-        await patiently(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.file_captures, FileCaptures(captures=strays), **LOCAL
-            ),
-            topic="stray payment",
-            view=self._view,
+        """File captures as if they had been notified: the inbox sees to it that each is sent back once."""
+        await self._steps.local(
+            OrderActivities.file_captures, FileCaptures(captures=strays), AttentionTopic.STRAY_PAYMENT
         )

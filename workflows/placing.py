@@ -1,26 +1,21 @@
 """Placing an order: screen, price, take what was promised, record; or refuse, with nothing held."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.catalog import PriceCart, PricingActivities, PricingAnswer
-    from activities.coupons import CouponActivities, CouponsOf, CouponsTaken, TakeCoupons
-    from activities.options import LOCAL
+    from activities.catalog import PriceCart, PricingActivities
+    from activities.coupons import CouponActivities, CouponsOf, TakeCoupons
     from activities.orders import OrderActivities, RecordOrder
     from activities.risk import RiskActivities, ScreenBuyer
-    from activities.stock import ReleaseStock, Reserved, ReserveStock, StockActivities, StockLine
+    from activities.stock import ReleaseStock, StockActivities
+    from domain.order.attention import AttentionTopic
     from domain.order.cart import StartOrder
     from domain.order.lines import Placement, PricedOrder, Refusal, RefusalCode
-    from domain.risk import Screened
-    from workflows.operator_view import OperatorView
-    from workflows.refusals import coupon_gone, goods_gone
-    from workflows.waiting import patiently
-
-T = TypeVar("T")
+    from domain.order.refusals import coupon_gone, goods_gone
+    from domain.order.reservation import ReserveStock, StockLine
+    from workflows.steps import Steps
 
 
 class NotTaken(Exception):
@@ -35,13 +30,13 @@ class NotTaken(Exception):
 class Placing:
     """Key of each step: the order's number and the step's name."""
 
-    def __init__(self, start: StartOrder, view: OperatorView) -> None:
+    def __init__(self, start: StartOrder, steps: Steps) -> None:
         self._start = start
         self._no = start.order_no
-        self._view = view
+        self._steps = steps
 
     async def run(self) -> tuple[Placement, list[str]]:
-        """The placement, and the merchants whose goods it is of. Raises NotTaken."""
+        """Returns the placement, and the merchants whose goods are in it. Raises NotTaken."""
         await self._screen()
         priced = await self._price()
         await self._take_stock(priced)
@@ -50,30 +45,24 @@ class Placing:
         return await self._record(priced), priced.merchants
 
     async def undo(self, *, closed: bool = False) -> None:
-        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds. Of an order
-        that is `closed`, what was sold goes back too.
-
-        All of it, and not what this try of the workflow task has seen: the one before, lost with its worker, may have
-        come further than this one, which finds another price or no coupon any more.
-        """
+        """Give everything back, in the reverse order of its taking; with nothing to give back it succeeds. When the
+        order is `closed`, what was sold goes back too."""
+        # lost try: it may have come further than this one, which finds another price or no coupon any more. So all is
+        # given back, and not only what this try has seen.
         if self._start.cart.coupons:
             await self._give_back_coupons()
         await self._give_back_goods(sold=closed)
 
     async def _screen(self) -> None:
         ask = ScreenBuyer(order_no=self._no, cart=self._start.cart, now=workflow.now())
-        screened: Screened = await self._patiently(
-            lambda: workflow.execute_local_activity_method(RiskActivities.screen_buyer, ask, **LOCAL), "screening"
-        )
+        screened = await self._steps.local(RiskActivities.screen_buyer, ask, AttentionTopic.SCREENING)
         if not screened.passed:
             refused = Refusal(code=RefusalCode.NOT_ACCEPTED, detail="this order can't be taken")
             raise NotTaken(refused, screened.reason)
 
     async def _price(self) -> PricedOrder:
         ask = PriceCart(order_no=self._no, cart=self._start.cart, terms=self._start.terms, at=workflow.now())
-        priced: PricingAnswer = await self._patiently(
-            lambda: workflow.execute_local_activity_method(PricingActivities.price_cart, ask, **LOCAL), "pricing"
-        )
+        priced = await self._steps.local(PricingActivities.price_cart, ask, AttentionTopic.PRICING)
         if priced.refusal is not None:
             raise NotTaken(priced.refusal)
         assert priced.order is not None
@@ -89,9 +78,7 @@ class Placing:
                 for line in priced.lines
             ],
         )
-        reserved: Reserved = await self._patiently(
-            lambda: workflow.execute_local_activity_method(StockActivities.reserve_stock, wanted, **LOCAL), "stock"
-        )
+        reserved = await self._steps.local(StockActivities.reserve_stock, wanted, AttentionTopic.STOCK)
         refused = goods_gone(reserved, priced)
         if refused is not None:
             raise NotTaken(refused)
@@ -99,9 +86,7 @@ class Placing:
     async def _take_coupons(self, priced: PricedOrder) -> None:
         buyer_id = self._start.cart.buyer_id
         wanted = TakeCoupons(order_no=self._no, buyer_id=buyer_id, coupons=priced.coupons, at=workflow.now())
-        taken: CouponsTaken = await self._patiently(
-            lambda: workflow.execute_local_activity_method(CouponActivities.take_coupons, wanted, **LOCAL), "coupons"
-        )
+        taken = await self._steps.local(CouponActivities.take_coupons, wanted, AttentionTopic.COUPONS)
         refused = coupon_gone(taken, self._start.cart)
         if refused is not None:
             raise NotTaken(refused)
@@ -118,25 +103,15 @@ class Placing:
             placed_at=now,
             pay_by=now + window if priced.amount_due_fen > 0 else None,
         )
-        placement: Placement = await self._patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_order, record, **LOCAL), "record"
-        )
+        placement = await self._steps.local(OrderActivities.record_order, record, AttentionTopic.RECORD)
         if placement.refusal is not None:
             raise NotTaken(placement.refusal)
         return placement
 
     async def _give_back_goods(self, *, sold: bool) -> None:
         held = ReleaseStock(order_no=self._no, sold=sold)
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(StockActivities.release_stock, held, **LOCAL), "stock"
-        )
+        await self._steps.local(StockActivities.release_stock, held, AttentionTopic.STOCK)
 
     async def _give_back_coupons(self) -> None:
         taken = CouponsOf(order_no=self._no, at=workflow.now())
-        await self._patiently(
-            lambda: workflow.execute_local_activity_method(CouponActivities.give_back_coupons, taken, **LOCAL),
-            "coupons",
-        )
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], topic: str) -> T:
-        return await patiently(step, topic=topic, view=self._view)
+        await self._steps.local(CouponActivities.give_back_coupons, taken, AttentionTopic.COUPONS)

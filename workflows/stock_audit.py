@@ -106,9 +106,9 @@ class StockAudit:
         )
         far = timedelta(seconds=self._start.overdue_s)
         verdicts = [(held, weigh_held(held, seen.closed, self._now, far)) for held in page.orders]
-        await _some_at_once(self._heed(held, verdict) for held, verdict in verdicts)
+        await _some_at_once(self._put_right(held, verdict) for held, verdict in verdicts)
 
-    async def _heed(self, held: HeldOrder, verdict: HeldVerdict) -> None:
+    async def _put_right(self, held: HeldOrder, verdict: HeldVerdict) -> None:
         try:
             match verdict.remedy:
                 case Remedy.START_AGAIN:
@@ -139,7 +139,8 @@ class StockAudit:
             await self._give_back(held, why)
 
     async def _give_back(self, held: HeldOrder, why: str) -> None:
-        """There is no order. First no money may come and no order be recorded any more, then everything goes back."""
+        """Give back what was taken for an order that does not exist; first of all, see to it that no money may come for
+        it and that it can't be recorded any more."""
         answer = await self._refuse_for_good(held.order_no)
         if answer.refusal is None:
             return  # it was recorded in this very moment: the next audit finds an order

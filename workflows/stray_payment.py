@@ -3,12 +3,13 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL
     from activities.payment import PaymentActivities, StrayCapture, StrayTaken
+    from domain.order.attention import AttentionTopic
     from workflows import run_names
     from workflows.give_back import refund
     from workflows.operator_view import OperatorView
-    from workflows.waiting import heeding_cancel, patiently
+    from workflows.steps import Steps
+    from workflows.waiting import heeding_cancel
 
 
 @workflow.defn(name="StrayPayment")
@@ -22,6 +23,7 @@ class StrayPayment:
         # A subject of its own: the order may have troubles of the same kind.
         subject = run_names.stray_payment_id(stray.capture.capture_id)
         self._view = OperatorView(stray.capture.payment_id, subject, self._describe)
+        self._steps = Steps(self._view)
 
     @workflow.run
     async def run(self, stray: StrayCapture) -> StrayTaken:
@@ -29,13 +31,9 @@ class StrayPayment:
 
     async def _story(self) -> StrayTaken:
         self._view.show()
-        taken: StrayTaken = await patiently(
-            lambda: workflow.execute_local_activity_method(PaymentActivities.take_stray_payment, self._stray, **LOCAL),
-            topic="stray payment",
-            view=self._view,
-        )
+        taken = await self._steps.local(PaymentActivities.take_stray_payment, self._stray, AttentionTopic.STRAY_PAYMENT)
         if taken.refund_no is not None:
-            await refund(taken.refund_no, self._view)
+            await refund(taken.refund_no, self._steps)
         return taken
 
     @workflow.signal(description="Something was mended: try again now")

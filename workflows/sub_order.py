@@ -8,14 +8,13 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.options import LOCAL
-    from activities.orders import (
-        OrderActivities,
-        Owed,
+    from activities.orders import Owed
+    from activities.sub_orders import (
         RecordDelivered,
         RecordReceived,
         RecordRescheduled,
         RecordShipped,
+        SubOrderActivities,
         SubOrderFacts,
         SubOrderOf,
     )
@@ -32,14 +31,17 @@ with workflow.unsafe.imports_passed_through():
         cancel_reason,
         closing_answer,
     )
+    from domain.order.attention import AttentionTopic
     from domain.order.lines import StartSubOrder
     from domain.order.pieces import by_line
     from domain.order.status import Actor, Answer, CloseReason, Status
     from workflows import run_names
+    from workflows.closing import close_pieces, close_sub_orders, tell_closed
     from workflows.dispatch import Dispatch
-    from workflows.give_back import close_pieces, close_sub_orders, give_back, tell_closed
+    from workflows.give_back import give_back
     from workflows.operator_view import OperatorView
-    from workflows.waiting import Background, heeding_cancel, patiently, within
+    from workflows.steps import Steps
+    from workflows.waiting import Background, heeding_cancel, within
 
 
 @workflow.defn(name="SubOrder")
@@ -52,8 +54,9 @@ class SubOrder:
         self._plan = start.plan
         self._no = start.plan.sub_order_no
         self._view = OperatorView(start.order_no, self._no, self._describe, Status.AWAITING_SHIPMENT)
+        self._steps = Steps(self._view)
         self._view.listener = self._tell_trouble
-        self._dispatch = Dispatch(start, self._view)
+        self._dispatch = Dispatch(start, self._view, self._steps)
         self._shipped = False
         self._delivered = False
         self._received = False
@@ -64,7 +67,7 @@ class SubOrder:
         self._background = Background()
         self._unfinished: list[asyncio.Task[None]] = []
         self._left = {line.line_no: line.quantity for line in self._plan.lines}
-        self._given_back: set[str] = set()  # the keys of what is being brought back, or was
+        self._given_back: set[str] = set()  # the keys of what is being given back, or was
 
     @workflow.run
     async def run(self, start: StartSubOrder) -> SubOrderEnded:
@@ -96,9 +99,11 @@ class SubOrder:
         def moved_on() -> bool:
             return self._moved_on() or self._background.check()
 
-        await self._within_or_overdue("dispatch", self._start.dispatch_window_s, moved_on, "not shipped in time")
+        await self._within_or_overdue(
+            AttentionTopic.DISPATCH, self._start.dispatch_window_s, moved_on, "not shipped in time"
+        )
         sending.cancel()
-        await self._view.healed("hand-over")
+        await self._view.healed(AttentionTopic.HAND_OVER)
         if self._close_reason is None:
             await self._dispatch.left_the_warehouse()
 
@@ -109,7 +114,7 @@ class SubOrder:
         return self._shipped or self._close_reason is not None
 
     def _pick_up_from(self, facts: SubOrderFacts) -> None:
-        """A run that starts over finds here how far the one before it had come, and what that still owed."""
+        """Take over what the database knows: how far an earlier run had come, and what it still owed."""
         # What was asked before a cancel may come after it.
         self._left = {no: min(pieces, self._left.get(no, 0)) for no, pieces in by_line(facts.left).items()}
         for owed in facts.owed:
@@ -121,14 +126,18 @@ class SubOrder:
         self._dispatch.ships_from = facts.ships_from
 
     async def _travel(self) -> None:
-        """Until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
+        """Wait until it is delivered. A parcel that is long under way needs a person to ask the carrier."""
 
         def arrived() -> bool:
             return self._delivered or self._received
 
-        await self._within_or_overdue("transit", self._start.transit_window_s, arrived, "not delivered in time")
+        await self._within_or_overdue(
+            AttentionTopic.TRANSIT, self._start.transit_window_s, arrived, "not delivered in time"
+        )
 
-    async def _within_or_overdue(self, topic: str, window_s: int, done: Callable[[], bool], overdue: str) -> None:
+    async def _within_or_overdue(
+        self, topic: AttentionTopic, window_s: int, done: Callable[[], bool], overdue: str
+    ) -> None:
         """Wait for what others do; overdue, it needs a person, and still waits. The database is asked before that:
         a message whose worker died may have been written down and then lost."""
         window = timedelta(seconds=window_s)
@@ -140,11 +149,7 @@ class SubOrder:
 
     async def _catch_up(self) -> None:
         this = SubOrderOf(sub_order_no=self._no)
-        facts: SubOrderFacts = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.sub_order_facts, this, **LOCAL),
-            topic="sub-order facts",
-            view=self._view,
-        )
+        facts = await self._steps.local(SubOrderActivities.sub_order_facts, this, AttentionTopic.SUB_ORDER_FACTS)
         self._pick_up_from(facts)
 
     async def _receive(self) -> None:
@@ -174,11 +179,7 @@ class SubOrder:
         record = RecordRescheduled(
             sub_order_no=self._no, actor=changed.actor, ships_from=changed.ships_from, at=workflow.now()
         )
-        answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_rescheduled, record, **LOCAL),
-            topic="shipping record",
-            view=self._view,
-        )
+        answer = await self._steps.local(SubOrderActivities.record_rescheduled, record, AttentionTopic.SHIPPING_RECORD)
         if answer.refused is None:
             self._dispatch.ships_from = changed.ships_from
             self._view.show()
@@ -193,11 +194,7 @@ class SubOrder:
             tracking_no=shipment.tracking_no,
             at=workflow.now(),
         )
-        answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_shipped, record, **LOCAL),
-            topic="shipping record",
-            view=self._view,
-        )
+        answer = await self._steps.local(SubOrderActivities.record_shipped, record, AttentionTopic.SHIPPING_RECORD)
         if answer.refused is None:
             self._shipped = True
             self._tracking = f"{shipment.carrier} {shipment.tracking_no}"
@@ -207,11 +204,7 @@ class SubOrder:
     @workflow.update(description="The carrier delivered the parcel")
     async def deliver(self, delivery: Deliver) -> Answer:
         record = RecordDelivered(sub_order_no=self._no, actor=delivery.actor, at=workflow.now())
-        answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_delivered, record, **LOCAL),
-            topic="delivery record",
-            view=self._view,
-        )
+        answer = await self._steps.local(SubOrderActivities.record_delivered, record, AttentionTopic.DELIVERY_RECORD)
         if answer.refused is None:
             self._shipped = self._delivered = True  # shipped too, should that message have been lost
         return answer
@@ -252,43 +245,39 @@ class SubOrder:
             self._not_cancelled = answer.refused.reason
             self._view.show()
 
-    # --- their parts
+    # --- what steps and acts are made of
 
     async def _record_received(self, actor: Actor) -> Answer:
         record = RecordReceived(sub_order_no=self._no, actor=actor, at=workflow.now())
-        answer: Answer = await patiently(
-            lambda: workflow.execute_local_activity_method(OrderActivities.record_received, record, **LOCAL),
-            topic="receipt record",
-            view=self._view,
-        )
+        answer = await self._steps.local(SubOrderActivities.record_received, record, AttentionTopic.RECEIPT_RECORD)
         if answer.refused is None:
             self._shipped = self._received = True
             self._show_status()
         return answer
 
     async def _close(self, cancel: Cancel) -> Answer:
-        closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._view)
+        closed = await close_sub_orders(self._start.order_no, self._no, cancel, self._steps)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
         self._give_back(closed.pay_back)
-        await self._closed(closed.closed, closed.reason)
+        await self._follow_closing(closed.closed, closed.reason)
         return closing_answer(closed.reason, cancel.actor)
 
     async def _close_pieces(self, cancel: CancelPieces) -> Answer:
         """The key is the update's id: asked again under it, by whichever run, they are closed once."""
         act = workflow.current_update_info()
         assert act is not None
-        closed = await close_pieces(self._no, act.id, cancel, self._view)
+        closed = await close_pieces(self._no, act.id, cancel, self._steps)
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._left = by_line(closed.left)
         self._give_back(closed.pay_back)
-        await self._closed(closed.closed, cancel_reason(cancel.actor))
+        await self._follow_closing(closed.closed, cancel_reason(cancel.actor))
         return Answer(status=self._status)
 
-    async def _closed(self, numbers: Sequence[str], reason: CloseReason) -> None:
-        """This sub-order, and others that held nothing but gifts for what was closed."""
+    async def _follow_closing(self, numbers: Sequence[str], reason: CloseReason) -> None:
+        """Take over what was closed: this sub-order, or others that held nothing but gifts for its goods."""
         if self._no in numbers:
             self._close_reason = reason
         self._show_status()
@@ -297,11 +286,11 @@ class SubOrder:
                 await tell_closed(number, reason)
 
     def _give_back(self, owed: Owed) -> None:
-        """Beside the story, which does not end before it is done. The keys make a repeat harmless."""
+        """Give back beside the story, which does not end before it is done. The keys make a repeat harmless."""
         if owed.key in self._given_back:
             return
         self._given_back.add(owed.key)
-        giving = give_back(self._start.order_no, owed, self._view)
+        giving = give_back(self._start.order_no, owed, self._steps)
         self._unfinished.append(asyncio.create_task(giving))
 
     @property

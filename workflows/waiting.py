@@ -1,42 +1,14 @@
-"""How a story waits: patiently for others, and never torn apart by a cancel."""
+"""How a story waits: never torn apart by a cancel, and with work going on beside it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
-
-with workflow.unsafe.imports_passed_through():
-    from activities.options import PAUSES
-    from workflows.operator_view import OperatorView
+from temporalio.exceptions import is_cancelled_exception
 
 T = TypeVar("T")
-
-
-async def patiently(step: Callable[[], Awaitable[T]], *, topic: str, view: OperatorView) -> T:
-    """Repeat a step's rounds of bounded retries until it works. It never gives up: from the first failed round on
-    the run shows as needing a person, and when the other side is well again it heals by itself."""
-    for pause in chain(PAUSES, repeat(PAUSES[-1])):
-        try:
-            done = await step()
-        except FailureError as error:  # an ActivityError, but of a local activity the bare failure
-            if is_cancelled_exception(error):
-                raise
-            await view.needs_person(topic, _said(error))
-            await view.pause(pause, f"before the next try: {topic}")
-        else:
-            await view.healed(topic)
-            return done
-    raise AssertionError("unreachable: the pauses never end")
-
-
-def _said(error: FailureError) -> str:
-    """What the other side said, short enough for a list."""
-    said = str((error.cause if isinstance(error, ActivityError) else None) or error)
-    return said if len(said) <= 300 else f"{said[:299]}…"
 
 
 async def heeding_cancel(story: Coroutine[Any, Any, T], asked: Callable[[], None]) -> T:

@@ -1,18 +1,22 @@
-"""Pieces of a split order that go back (退款): what is paid for them, what goes with them, what is taken off.
+"""What is paid back (退款) for pieces of an order: the one calculation behind every quote and every closing.
 
 A sub-order's pieces of a line are a range of the line's numbered units, and the next ones go back first. Nothing is
 priced again: the units are worth what was paid for them when the order was placed.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain.after_sale.refunds import MoreThanIsLeft
 from domain.apportion import slice_worth
 from domain.order.lines import OrderLine
+from domain.order.product import DeliveryMode
 
 Place = tuple[int, int]
 """A sub-order's index and a line's number."""
+
+
+class MoreThanIsLeft(ValueError):
+    """A refund asks for more pieces than can still go back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,8 @@ class GiftDue:
 
 
 @dataclass(frozen=True, slots=True)
-class SubOrderBack:
-    """What goes back of one sub-order. `withheld_fen` is taken off, of the goods first. `emptied`: nothing is left
+class SubOrderRefund:
+    """What is paid back of one sub-order. `withheld_fen` is taken off, of the goods first. `emptied`: nothing is left
     of it, and it has not shipped."""
 
     idx: int
@@ -97,6 +101,10 @@ class SubOrderBack:
     shipping_fen: int
     withheld_fen: int
     emptied: bool
+
+    @property
+    def shipped(self) -> bool:
+        return self.units[0].part.shipped
 
     @property
     def worth_fen(self) -> int:
@@ -114,37 +122,56 @@ class SubOrderBack:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
-    """One refund. `coupons`: with it, all that was bought has gone back, and the order's coupons go too."""
+class PiecesRefund:
+    """One refund of an order. `coupons`: with it, all that was bought has gone back, and the order's coupons go too."""
 
-    subs: Sequence[SubOrderBack]
+    sub_orders: Sequence[SubOrderRefund]
     gifts_to_return: Sequence[GiftDue]
     gifts_kept: Sequence[GiftDue]
     coupons: bool
 
     @property
     def amount_fen(self) -> int:
-        return sum(sub.amount_fen for sub in self.subs)
+        return sum(sub_order.amount_fen for sub_order in self.sub_orders)
+
+    @property
+    def worth_fen(self) -> int:
+        return sum(sub_order.worth_fen for sub_order in self.sub_orders)
+
+    @property
+    def shipping_fen(self) -> int:
+        return sum(sub_order.shipping_fen for sub_order in self.sub_orders)
+
+    @property
+    def withheld_fen(self) -> int:
+        return sum(sub_order.withheld_fen for sub_order in self.sub_orders)
 
     @property
     def units(self) -> list[Units]:
-        return [units for sub in self.subs for units in sub.units]
+        return [units for sub_order in self.sub_orders for units in sub_order.units]
 
 
 @dataclass(frozen=True, slots=True)
 class OrderPieces:
-    """An order as it stands: its parts, the shipping of its sub-orders, which gifts were reckoned as kept before, and
-    how much of their value no refund was large enough for yet."""
+    """All pieces of an order by sub-order and line, gone or not, and the shipping of its sub-orders.
+
+    `gifts_kept` are the lines of gifts whose value earlier refunds took off; `owed_fen` is what of it no refund was
+    large enough for yet."""
 
     parts: Sequence[LinePart]
-    shipping_fen: Mapping[int, int]
+    shipping_of: Mapping[int, int]
     gifts_kept: Collection[int] = ()
     owed_fen: int = 0
 
-    def take_back(
-        self, wanted: Mapping[Place, int], gifts_back: Collection[int] = (), *, gifts_may_follow: bool
-    ) -> TakenBack:
-        """Take these pieces back, all or (MoreThanIsLeft) none, with the gifts given for nothing else.
+    @property
+    def left(self) -> dict[Place, int]:
+        """All that can still go back."""
+        return {part.place: part.left for part in self.parts if part.left}
+
+    def refund(
+        self, wanted: Mapping[Place, int], gifts_back: Collection[int] = (), *, gifts_may_follow: bool = True
+    ) -> PiecesRefund:
+        """What is paid back for these pieces, all or (MoreThanIsLeft) none, with the gifts given for nothing else.
 
         A gift that has not shipped goes back with them, as do those of `gifts_back`. One that has can't, or did not
         come: its value is taken off. With `gifts_may_follow` only that of gifts which can't come back ever."""
@@ -157,11 +184,26 @@ class OrderPieces:
         out = _by_line([part for part in due if part.place not in pieces])
         kept = [gift for gift in out if not (gifts_may_follow and gift.line.gift and gift.line.gift.returnable)]
         owed = self.owed_fen + sum(gift.value_fen for gift in kept)
-        return TakenBack(
-            subs=list(self._by_sub_order(units, owed)),
+        return PiecesRefund(
+            sub_orders=list(self._by_sub_order(units, owed)),
             gifts_to_return=[gift for gift in out if gift not in kept],
             gifts_kept=kept,
             coupons=self._ends_it(pieces),
+        )
+
+    def after(self, refund: PiecesRefund) -> "OrderPieces":
+        """The order's pieces once this refund is made."""
+        gone = {units.part.place: units.pieces for units in refund.units}
+        kept = {gift.line.line_no for gift in refund.gifts_kept}
+        taken_off = sum(gift.value_fen for gift in refund.gifts_kept)
+        return replace(
+            self,
+            parts=[
+                replace(part, refunded=part.refunded + gone[part.place]) if part.place in gone else part
+                for part in self.parts
+            ],
+            gifts_kept={*self.gifts_kept, *kept},
+            owed_fen=self.owed_fen + taken_off - refund.withheld_fen,
         )
 
     def _units(self, pieces: Mapping[Place, int]) -> list[Units]:
@@ -185,16 +227,16 @@ class OrderPieces:
             and not live & set(part.line.gift.given_for)
         ]
 
-    def _by_sub_order(self, units: Sequence[Units], owed_fen: int) -> Iterator[SubOrderBack]:
+    def _by_sub_order(self, units: Sequence[Units], owed_fen: int) -> Iterator[SubOrderRefund]:
         for idx in sorted({one.part.idx for one in units}):
             mine = [one for one in units if one.part.idx == idx]
             gone = {one.part.place: one.pieces for one in mine}
             parts = [part for part in self.parts if part.idx == idx]
             emptied = not parts[0].shipped and all(part.left == gone.get(part.place, 0) for part in parts)
-            shipping = self.shipping_fen[idx] if emptied else 0
+            shipping = self.shipping_of[idx] if emptied else 0
             withheld = min(sum(one.pay_fen for one in mine) + shipping, owed_fen)
             owed_fen -= withheld
-            yield SubOrderBack(idx, mine, shipping, withheld, emptied)
+            yield SubOrderRefund(idx, mine, shipping, withheld, emptied)
 
     def _ends_it(self, pieces: Mapping[Place, int]) -> bool:
         bought = [part for part in self.parts if part.line.gift is None]
@@ -210,3 +252,27 @@ def _by_line(parts: Sequence[LinePart]) -> list[GiftDue]:
         GiftDue(line, sum(part.left for part in parts if part.line.line_no == line_no))
         for line_no, line in lines.items()
     ]
+
+
+def before_split(lines: Sequence[OrderLine], closed: Collection[int], shipping_fen: int) -> OrderPieces:
+    """The pieces of an order that is not split yet, of which these lines are closed.
+
+    They lie as in two sub-orders: what the shipping covers, which are the physical lines (all, where none is), and
+    the rest. So the shipping is paid back with the last piece that it covers."""
+    covered = {line.line_no for line in lines if line.delivery_mode is DeliveryMode.PHYSICAL}
+    covered = covered or {line.line_no for line in lines}
+    parts = [
+        LinePart(
+            idx=_COVERED if line.line_no in covered else _NOT_COVERED,
+            line=line,
+            first=1,
+            last=line.quantity,
+            refunded=line.quantity if line.line_no in closed else 0,
+            shipped=False,
+        )
+        for line in lines
+    ]
+    return OrderPieces(sorted(parts, key=lambda part: part.place), {_COVERED: shipping_fen, _NOT_COVERED: 0})
+
+
+_COVERED, _NOT_COVERED = 1, 2  # by the shipping of an order before its split

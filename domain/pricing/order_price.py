@@ -1,5 +1,6 @@
 """What a cart costs, or why it can't be had."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from domain.base import Message
@@ -47,10 +48,7 @@ def price_order(
     if refused is not None:
         return refused
     priced = _price(cart, market, terms, at)
-    lines = [
-        *(_line(line, market.on_sale[line.product.sku], terms) for line in priced.lines),
-        *(_gift(gift, market.on_sale[gift.product.sku], terms) for gift in priced.gifts),
-    ]
+    lines = sold_lines(priced, market.on_sale, terms)
     try:
         parts = cut(lines, market.warehouses, terms)
     except TooManyParcels:
@@ -67,6 +65,14 @@ def price_order(
         plan=plan(order_no, lines, parts, freight) if at_once else None,
     )
     return _not_as_shown(order, cart, limits) or order
+
+
+def sold_lines(priced: PricedCart, on_sale: Mapping[str, OnSale], terms: Terms) -> list[OrderLine]:
+    """The lines that an order holds of a priced cart: what was asked for, then the gifts."""
+    return [
+        *(_line(line, on_sale[line.product.sku], terms) for line in priced.lines),
+        *(_gift(gift, on_sale[gift.product.sku], terms) for gift in priced.gifts),
+    ]
 
 
 def _unknown(cart: Cart, market: Market) -> Refusal | None:

@@ -4,7 +4,7 @@ one."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.order.product import DeliveryMode, Product
+from domain.order.product import Product
 from domain.pricing.competition import WhyNotApplied
 from domain.pricing.promotion import Funder, Level
 
@@ -32,10 +32,6 @@ class PricedLine:
     def pay_fen(self) -> int:
         return self.goods_fen - sum(share.amount_fen for share in self.shares)
 
-    @property
-    def is_physical(self) -> bool:
-        return self.product.delivery_mode is DeliveryMode.PHYSICAL
-
 
 @dataclass(frozen=True, slots=True)
 class GivenGift:
@@ -47,10 +43,6 @@ class GivenGift:
     product: Product
     returnable: bool
     given_for: Sequence[int]
-
-    @property
-    def value_fen(self) -> int:
-        return self.product.price_fen * self.quantity
 
 
 @dataclass(frozen=True, slots=True)

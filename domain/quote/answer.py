@@ -1,7 +1,7 @@
 """What a cart would cost, how it would be split, and what refunds would pay back: the answer to a quote
 document.
 
-The same pricing and splitting serve real orders; nothing here decides anything of its own.
+The same pricing, splitting and refunds serve real orders; nothing here decides anything of its own.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from datetime import date
 
 from pydantic import Field
 
-from domain.after_sale.refunds import KeptGift, OrderRefund, OrderRefunds
 from domain.base import Message
 from domain.order.cart import PricingMode
 from domain.order.product import DeliveryMode
@@ -18,6 +17,7 @@ from domain.pricing.levels import Circumstances, Wanted, price
 from domain.pricing.priced import PricedCart, Win
 from domain.pricing.promotion import Funder
 from domain.quote.document import QuoteDocument
+from domain.quote.refunds import refunds_asked
 from domain.splitting.cut import split
 from domain.splitting.model import MAX_SUB_ORDERS, OrderedLine, PlannedSubOrder
 from domain.splitting.packing import TooManyParcels
@@ -70,20 +70,11 @@ class AnswerSubOrder(Message):
     flags: list[str]
 
 
-class GiftKept(Message):
-    """A gift that can't come back, and what it takes off the refunds."""
-
-    promotion_id: str
-    sku: str
-    value_fen: int
-
-
 class AnswerRefund(Message):
-    """`gifts_kept` stands in the JSON only when there are any."""
+    """What one refund pays back, and what stays paid of the amount due after it."""
 
     amount_fen: int
     left_fen: int
-    gifts_kept: list[GiftKept] = Field(default_factory=list, exclude_if=lambda kept: not kept)
 
 
 class QuoteAnswer(Message):
@@ -112,6 +103,7 @@ def read_quote_document(text: str | bytes) -> QuoteDocument:
 def quote(document: QuoteDocument) -> QuoteAnswer:
     """Price, split and refund. `BadInput` when the order would have too many sub-orders."""
     priced = price_document(document)
+    sub_orders = split_document(document, priced)
     return QuoteAnswer(
         mode=document.mode,
         goods_fen=priced.goods_fen,
@@ -125,8 +117,8 @@ def quote(document: QuoteDocument) -> QuoteAnswer:
             AnswerGift(promotion_id=g.promotion_id, sku=g.product.sku, quantity=g.quantity, line_no=g.line_no)
             for g in priced.gifts
         ],
-        sub_orders=[_sub_order(sub_order) for sub_order in split_document(document, priced)],
-        refunds=_refunds(document, priced),
+        sub_orders=[_sub_order(sub_order) for sub_order in sub_orders],
+        refunds=_refunds(document, priced, sub_orders),
         wins=list(priced.wins),
     )
 
@@ -186,15 +178,10 @@ def _sub_order(sub_order: PlannedSubOrder) -> AnswerSubOrder:
     )
 
 
-def _refunds(document: QuoteDocument, priced: PricedCart) -> list[AnswerRefund]:
-    refunds = OrderRefunds(priced.lines, priced.gifts, document.shipping_fen)
-    asked = [[(part.line_no, part.quantity) for part in refund] for refund in document.refunds]
-    return [_refund(refunds.refund(wanted)) for wanted in asked]
-
-
-def _refund(refund: OrderRefund) -> AnswerRefund:
-    return AnswerRefund(amount_fen=refund.amount_fen, left_fen=refund.left_fen, gifts_kept=_kept(refund.gifts_kept))
-
-
-def _kept(gifts: Sequence[KeptGift]) -> list[GiftKept]:
-    return [GiftKept(promotion_id=k.gift.promotion_id, sku=k.gift.product.sku, value_fen=k.value_fen) for k in gifts]
+def _refunds(document: QuoteDocument, priced: PricedCart, sub_orders: Sequence[PlannedSubOrder]) -> list[AnswerRefund]:
+    left_fen = priced.pay_fen + document.shipping_fen
+    answers = []
+    for refund in refunds_asked(document, priced, sub_orders):
+        left_fen -= refund.amount_fen
+        answers.append(AnswerRefund(amount_fen=refund.amount_fen, left_fen=left_fen))
+    return answers

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from domain.order.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, Ship
+from domain.order.ownership import Role
 from domain.risk import Decision
-from gateway.auth import Role
 from gateway.bodies import CancelBody, CancelPiecesBody, DecisionBody, RescheduleBody, ShipBody, body
 from gateway.context import TheGateway
 from gateway.openapi import problems, takes

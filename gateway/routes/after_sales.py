@@ -18,8 +18,9 @@ from domain.after_sale.case import (
     case_allows,
 )
 from domain.base import Message
+from domain.order.ownership import Caller, Owners, Role, owns
 from domain.records.views import CaseView
-from gateway.auth import Caller, Role, allow
+from gateway.auth import allow
 from gateway.bodies import body
 from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
@@ -69,23 +70,15 @@ def on_case(*roles: Role) -> Callable[[TheGateway, Caller, str, str | None], Awa
         gateway: TheGateway, caller: Annotated[Caller, Depends(permitted)], case: CaseNumber, key: OptionalKey = None
     ) -> OnCase:
         found = await gateway.front.cases.case(case)
-        if found is None or not _owns(caller, found):
+        if found is None or not owns(caller, _owners(found)):
             raise no_such_case()
         return OnCase(caller=caller, case=found, key=key)
 
     return find
 
 
-def _owns(caller: Caller, case: CaseView) -> bool:
-    match caller.role:
-        case Role.OPERATOR:
-            return True
-        case Role.BUYER:
-            return caller.is_buyer(case.buyer_id)
-        case Role.MERCHANT:
-            return caller.sub == case.merchant
-        case _:
-            return False
+def _owners(case: CaseView) -> Owners:
+    return Owners(buyer_id=case.buyer_id, merchants=[case.merchant])
 
 
 @router.post(

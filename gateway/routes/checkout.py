@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Header, Response
 from acts.checkout import Accepted, TooLarge
 from domain.order.cart import Cart
 from domain.order.lines import Placement, Refusal
+from domain.order.ownership import Caller, Role, has_placed, may_place_for
 from domain.records.views import OrderView
-from gateway.auth import Caller, Role, allow, not_for
+from gateway.auth import allow, not_for
 from gateway.bodies import body
 from gateway.context import TheGateway
 from gateway.openapi import header, problems, takes
@@ -62,7 +63,7 @@ async def place(
     The key is kept for ever. The same key and body give the same answer; another body under it is refused (422).
     409: the order was refused, and nothing is held; without an `order_no` it is sold out just now: ask again.
     422: nothing was started, and the key is still free."""
-    if caller.role is Role.BUYER and not caller.is_buyer(cart.buyer_id):
+    if not may_place_for(caller, cart.buyer_id):
         raise not_for(caller.role, "a buyer orders for itself only: buyer_id must be your own")
     try:
         placed = await gateway.front.checkout.place(caller.name, key, cart)
@@ -89,15 +90,13 @@ async def show(
     view = await gateway.front.views.order(number.order_no)
     placed_by = await gateway.front.owners.placed_by(number)
     if view is None:
-        if placed_by != caller.name or number.sub is not None:
+        if not has_placed(caller, placed_by) or number.sub is not None:
             raise no_such_order()
         refused = await gateway.front.views.refusal(number.order_no)
         if refused is None or refused.refusal is None:
             return _accepted(Accepted(order_no=number.order_no))
         raise _refused(refused.refusal, order_no=number.order_no)
-    if caller.role is Role.CHECKOUT and placed_by != caller.name:
-        raise no_such_order()
-    shown = shown_to(caller, view, name_of(number) if number.sub is not None else None)
+    shown = shown_to(caller, view, name_of(number) if number.sub is not None else None, placed_by)
     if shown is None:
         raise no_such_order()
     return shown

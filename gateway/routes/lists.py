@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.order.ownership import Caller, Role
 from domain.order.status import Status
 from domain.records.views import Page, Tab
-from gateway.auth import Caller, Role, allow
+from gateway.auth import allow
 from gateway.context import TheGateway
 from gateway.openapi import problems
 from gateway.problems import Wrong, invalid

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from activities.refunds import GiftBack, QuoteRefund, RefundQuote
 from domain.base import Message
 from domain.order.acts import CancelPieces
+from domain.order.ownership import Role
 from domain.order.pieces import Pieces
-from gateway.auth import Role
 from gateway.context import TheGateway
 from gateway.openapi import problems
 from gateway.parties import Acting, acting, not_allowed_now

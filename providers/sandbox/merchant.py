@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from activities.merchant import Granted, GrantGoods, HandOver
-from activities.orders import LineCodes
+from activities.sub_orders import LineCodes
 from providers.sandbox.problems import SandboxProblem, body, fail_if
 from providers.sandbox.state import TheState
 

@@ -28,7 +28,7 @@ from simulation.bench.stage import Stage
 from simulation.parties import Buyer
 from store.catalog.products import CatalogChanges, Listing, PostgresCatalog
 from store.orders.checkout_keys import PostgresCheckoutKeys
-from store.orders.order_book import PostgresOrderBook
+from store.orders.sub_order_book import PostgresSubOrderBook
 from store.stock.changes import Change, change_stock
 from workflows import run_names
 
@@ -65,7 +65,7 @@ class Orders:
         checkout: type[Checkout] = Checkout,
     ) -> None:
         self._stage = stage
-        self._acts = Acts(stage.client, PostgresOrderBook(stage.engine))
+        self._acts = Acts(stage.client, PostgresSubOrderBook(stage.engine))
         self.checkout = _checkout(stage, settings, checkout)
         self._merchants = merchants
         self._lines = lines

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from domain.order.cart import Address, Cart, CartLine
+from domain.order.ownership import Role
 from domain.order.product import Product
-from gateway.auth import Role, mint
+from gateway.auth import mint
 from simulation.bench.figures import percentile
 from simulation.bench.progress import Show
 from simulation.bench.stage import Stage, a_stage

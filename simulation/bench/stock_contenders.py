@@ -10,7 +10,8 @@ from typing import Protocol
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, MetaData, Table, Text, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import ReserveStock, StockActivities, StockLine
+from activities.stock import StockActivities
+from domain.order.reservation import ReserveStock, StockLine
 from domain.order.stock import PurchaseLimit
 from simulation.bench.stock_books import Book
 from store.stock.changes import Change, change_stock, set_limit

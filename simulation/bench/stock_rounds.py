@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from activities.stock import StockLine
+from domain.order.reservation import StockLine
 from simulation.bench.figures import Sample, closed_loop
 from simulation.bench.progress import Show
 from simulation.bench.stock_books import what_is_wrong

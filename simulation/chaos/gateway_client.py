@@ -10,7 +10,8 @@ from zlib import crc32
 
 import httpx
 
-from gateway.auth import Role, mint
+from domain.order.ownership import Role
+from gateway.auth import mint
 from runtime.settings import Settings
 
 PATIENCE_S = 150.0  # longer than any drain: who acts, waits for the answer

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from gateway.auth import Role
+from domain.order.ownership import Role
 from simulation.chaos.auditor.seen import PLACED, REFUSED, UNKNOWN, Acknowledged, Checkout, Seen
 from simulation.chaos.cashier import Cashier
 from simulation.chaos.gateway_client import GatewayClient

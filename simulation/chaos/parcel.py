@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.auth import Role
+from domain.order.ownership import Role
 from simulation.chaos.auditor.seen import Acknowledged, Seen
 from simulation.chaos.gateway_client import GatewayClient, Heard
 from simulation.chaos.plan import Parcel

@@ -10,8 +10,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.coupons import CouponsGivenBack, CouponsOf, CouponsRedeemed, CouponsTaken, GoneCoupon, TakeCoupons
+from activities.coupons import CouponsGivenBack, CouponsOf, CouponsRedeemed, TakeCoupons
 from domain.base import Message, Utc
+from domain.order.reservation import CouponsTaken, GoneCoupon
 from domain.pricing.market import Coupon, unusable
 from domain.pricing.promotion import COUPON_LEVELS
 from store.database.keys import kept, once

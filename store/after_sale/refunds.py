@@ -3,18 +3,24 @@
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.refunds import DecideRefund, GiftBack, LineBack, QuoteRefund, RefundDecided, RefundQuote
-from domain.after_sale.piece_refund import GiftDue, TakenBack
-from domain.after_sale.refunds import MoreThanIsLeft
+from domain.after_sale.piece_refund import GiftDue, MoreThanIsLeft, PiecesRefund
 from domain.order.order_number import parse
-from domain.order.pieces import by_line
-from domain.order.status import Action, Actor, Refused, Status, refusal
+from domain.order.status import Actor
 from store.accounts.points import points_to_take_back
 from store.database.engine import looking
 from store.database.keys import once
-from store.money.piece_refunds import Cause, owed_for, write_refund
-from store.orders.closings import close_emptied, emptied, pieces_key, take_back
-from store.rows.pieces_left import standing
-from store.rows.sub_orders import SubOrderRow, lock_order, note_on, sub_orders_of
+from store.money.piece_refunds import Cause
+from store.orders.closings import (
+    CameBack,
+    close_lines_of,
+    find_sub_order,
+    lock_split_order,
+    more_than_is_left,
+    pieces_key,
+    places,
+)
+from store.rows.pieces_left import order_pieces
+from store.rows.sub_orders import SubOrderRow, sub_orders_of
 from store.tables import order_operations
 
 
@@ -29,14 +35,13 @@ class PostgresRefunds:
         async with self._looking.connect() as db:
             order_no = int(parse(request.sub_order_no).order_no)
             subs = await sub_orders_of(db, order_no)
-            sub = _named(subs, request.sub_order_no)
-            stands = await standing(db, order_no, subs)
-            wanted = {(sub.idx, line_no): pieces for line_no, pieces in by_line(request.lines).items()}
+            sub = find_sub_order(subs, request.sub_order_no)
+            pieces = await order_pieces(db, order_no, subs)
             try:
-                taken = stands.take_back(wanted, gifts_may_follow=True)
+                refund = pieces.refund(places(sub, request.lines))
             except MoreThanIsLeft as more:
-                return RefundQuote(refused=_refused(sub, more))
-            return await _quote(db, subs, sub, taken)
+                return RefundQuote(refused=more_than_is_left(sub, Actor.PLATFORM, more))
+            return await _quote(db, subs, sub, refund)
 
     async def decide_piece_refund(self, request: DecideRefund) -> RefundDecided:
         key = pieces_key(request.sub_order_no, request.key)
@@ -52,42 +57,15 @@ class PostgresRefunds:
 
 
 async def _decide(db: AsyncConnection, request: DecideRefund, key: str) -> RefundDecided:
-    order = await lock_order(db, int(parse(request.sub_order_no).order_no))
-    subs = await sub_orders_of(db, order.order_no)
-    sub = _named(subs, request.sub_order_no)
-    stands = await standing(db, order.order_no, subs)
-    shipped = any(part.shipped for part in stands.parts if part.idx == sub.idx)
-    wanted = {(sub.idx, line_no): pieces for line_no, pieces in by_line(request.lines).items()}
-    try:
-        taken = stands.take_back(wanted, request.gifts_back, gifts_may_follow=not shipped)
-    except MoreThanIsLeft as more:
-        return RefundDecided(refused=_refused(sub, more))
+    order = await lock_split_order(db, int(parse(request.sub_order_no).order_no))
+    sub = find_sub_order(order.subs, request.sub_order_no)
     cause = Cause(key, request.reason, Actor.PLATFORM, request.at)
-    if not shipped:
-        owed = await take_back(db, order, subs, taken, cause)
-    else:
-        refund_no = await write_refund(db, order, subs, taken, cause)
-        await close_emptied(db, order, subs, taken, cause)  # a gift that has not shipped yet goes with its goods
-        detail = f"{request.reason}: {taken.amount_fen} fen back"
-        await note_on(db, sub, request.at, Actor.PLATFORM, "DECIDE_REFUND", detail)
-        owed = owed_for(order, subs, taken, cause, refund_no, request.sellable)
-    return RefundDecided(amount_fen=taken.amount_fen, closed=emptied(subs, taken), pay_back=owed)
+    return await close_lines_of(db, order, sub, request.lines, cause, CameBack(request.gifts_back, request.sellable))
 
 
-def _named(subs: list[SubOrderRow], sub_order_no: str) -> SubOrderRow:
-    for row in subs:
-        if row.sub_order_no == sub_order_no:
-            return row
-    raise ValueError(f"there is no sub-order {sub_order_no}")
-
-
-def _refused(sub: SubOrderRow, more: MoreThanIsLeft) -> Refused:
-    return refusal(Status(sub.status), Action.CANCEL, Actor.PLATFORM, str(more))
-
-
-async def _quote(db: AsyncConnection, subs: list[SubOrderRow], sub: SubOrderRow, taken: TakenBack) -> RefundQuote:
+async def _quote(db: AsyncConnection, subs: list[SubOrderRow], sub: SubOrderRow, refund: PiecesRefund) -> RefundQuote:
     numbers = {row.idx: row.sub_order_no for row in subs}
-    goods_back = sum(back.goods_fen for back in taken.subs if back.idx == sub.idx)
+    goods_back = sum(back.goods_fen for back in refund.sub_orders if back.idx == sub.idx)
     lines = [
         LineBack(
             sub_order_no=numbers[units.part.idx],
@@ -99,18 +77,18 @@ async def _quote(db: AsyncConnection, subs: list[SubOrderRow], sub: SubOrderRow,
             merchant_fen=units.merchant_fen,
             platform_fen=units.platform_fen,
         )
-        for units in taken.units
+        for units in refund.units
     ]
     return RefundQuote(
         lines=lines,
-        gifts_to_return=[_gift(gift) for gift in taken.gifts_to_return],
-        gifts_kept=[_gift(gift) for gift in taken.gifts_kept],
-        goods_fen=sum(line.pay_fen for line in lines),
-        shipping_fen=sum(back.shipping_fen for back in taken.subs),
-        withheld_fen=sum(back.withheld_fen for back in taken.subs),
-        amount_fen=taken.amount_fen,
+        gifts_to_return=[_gift(gift) for gift in refund.gifts_to_return],
+        gifts_kept=[_gift(gift) for gift in refund.gifts_kept],
+        goods_fen=refund.worth_fen,
+        shipping_fen=refund.shipping_fen,
+        withheld_fen=refund.withheld_fen,
+        amount_fen=refund.amount_fen,
         points=await points_to_take_back(db, sub, goods_back),
-        coupons=taken.coupons,
+        coupons=refund.coupons,
     )
 
 

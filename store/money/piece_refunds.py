@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.orders import Owed
-from activities.stock import ReshelvePieces, StockLine
-from domain.after_sale.piece_refund import SubOrderBack, TakenBack, Units
+from activities.stock import ReshelvePieces
+from domain.after_sale.piece_refund import PiecesRefund, SubOrderRefund, Units
 from domain.order.pieces import Pieces
+from domain.order.reservation import StockLine
 from domain.order.status import Actor
 from store.accounts.points import take_points_back
 from store.money.journal import FEE, ORDERS, SHIPPING, SUBSIDY, merchant_account
@@ -35,16 +36,16 @@ class Cause:
 
 
 async def write_refund(
-    db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], taken: TakenBack, cause: Cause
+    db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], refund: PiecesRefund, cause: Cause
 ) -> str | None:
     """The refund's number, if there is money to pay back. The order's row is locked. Key: the cause's.
 
     A sub-order that is settled already has its posting corrected, on the merchant's account and the platform's."""
     by_idx = {row.idx: row for row in subs}
-    refund_no = await decide_refund(db, order.order_no, taken.amount_fen, cause.reason, cause.at)
+    refund_no = await decide_refund(db, order.order_no, refund.amount_fen, cause.reason, cause.at)
     owed: dict[str, int] = defaultdict(int)
     corrections = []
-    for back in taken.subs:
+    for back in refund.sub_orders:
         sub = by_idx[back.idx]
         await _write_units(db, order.order_no, back, cause, refund_no)
         if sub.received_at is not None:
@@ -58,7 +59,7 @@ async def write_refund(
         owed[SUBSIDY] += correction["subsidy_fen"]
         owed[FEE] -= correction["fee_fen"]
         corrections.append(correction)
-    for gift in taken.gifts_kept:
+    for gift in refund.gifts_kept:
         kept = {"order_no": order.order_no, "line_no": gift.line.line_no, "value_fen": gift.value_fen}
         await db.execute(insert(kept_gifts).values(**kept, key=cause.key))
     await post_owed(db, cause.key, order.order_no, owed, order.currency)
@@ -69,7 +70,7 @@ async def write_refund(
 
 
 async def _write_units(
-    db: AsyncConnection, order_no: int, back: SubOrderBack, cause: Cause, refund_no: str | None
+    db: AsyncConnection, order_no: int, back: SubOrderRefund, cause: Cause, refund_no: str | None
 ) -> None:
     of_sub = {"key": cause.key, "idx": back.idx}
     await db.execute(
@@ -81,7 +82,7 @@ async def _write_units(
             withheld_fen=back.withheld_fen,
             merchant_fen=sum(units.merchant_fen for units in back.units),
             platform_fen=sum(units.platform_fen for units in back.units),
-            before_shipping=not back.units[0].part.shipped,
+            before_shipping=not back.shipped,
             reason=cause.reason,
             refund_no=refund_no,
             at=cause.at,
@@ -117,7 +118,7 @@ async def _correction(db: AsyncConnection, sub: SubOrderRow) -> dict[str, Any] |
 def owed_for(
     order: Row[Any],
     subs: Sequence[SubOrderRow],
-    taken: TakenBack,
+    refund: PiecesRefund,
     cause: Cause,
     refund_no: str | None,
     sellable: Sequence[Pieces] = (),
@@ -127,14 +128,14 @@ def owed_for(
     return Owed(
         key=cause.key,
         refund_no=refund_no,
-        restock=_restock(taken.units, sellable),
-        put_back=[stocked[back.idx] for back in taken.subs if back.emptied and back.idx in stocked],
+        restock=_restock(refund.units, sellable),
+        put_back=[stocked[back.idx] for back in refund.sub_orders if back.emptied and back.idx in stocked],
         put_back_pieces=[
             ReshelvePieces(sub_order_no=stocked[back.idx], reason_key=cause.key, lines=_stock_lines(back.units))
-            for back in taken.subs
-            if back.idx in stocked and not back.emptied and not back.units[0].part.shipped
+            for back in refund.sub_orders
+            if back.idx in stocked and not back.emptied and not back.shipped
         ],
-        coupons=taken.coupons and bool(order.coupons),
+        coupons=refund.coupons and bool(order.coupons),
     )
 
 

@@ -7,20 +7,20 @@ from typing import Any
 from sqlalchemy import Row, Text, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from activities.attention import RecordAttention
 from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
-from activities.orders import RecordAttention
+from domain.order.attention import AttentionTopic
 from domain.order.cart import Address, Cart, CartLine, StartOrder, Terms
 from domain.order.status import ENDED, Actor, Status
 from domain.records.audit import Finding, HeldOrder
 from store.database.engine import looking
 from store.database.log_and_outbox import note
 from store.orders import audit_sql as sql
-from store.orders.order_book import PostgresOrderBook
+from store.orders.attention import PostgresAttention
 from store.rows.lines import read_lines
 from store.rows.sub_orders import of_others
 from store.tables import attentions, orders
 
-TOPIC = "audit"
 RESTART = "START_AGAIN"
 
 
@@ -30,7 +30,7 @@ class PostgresAudit:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._looking = looking(engine)
-        self._book = PostgresOrderBook(engine)
+        self._attention = PostgresAttention(engine)
 
     async def find_held(self, request: FindHeld) -> HeldPage:
         after = int(request.after)
@@ -85,7 +85,7 @@ class PostgresAudit:
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         async with self._looking.connect() as db:
             marked = await db.execute(
-                select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == TOPIC)
+                select(attentions.c.order_no, attentions.c.subject).where(attentions.c.topic == AttentionTopic.AUDIT)
             )
             before = {(str(row.order_no), row.subject) for row in marked}
         found = {(one.order_no, one.subject): one.text for one in request.found}
@@ -98,18 +98,18 @@ class PostgresAudit:
         ended = select(attentions.c.order_no, attentions.c.subject, attentions.c.topic).join(
             orders, orders.c.order_no == attentions.c.order_no
         )
-        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != TOPIC, ~of_others())
+        of_runs = ended.where(orders.c.status.in_(ENDED), attentions.c.topic != AttentionTopic.AUDIT, ~of_others())
         async with self._looking.connect() as db:
             return [Mark(str(row.order_no), row.subject, row.topic) for row in await db.execute(of_runs)]
 
     async def heal(self, mark: Mark, at: datetime) -> bool:
         well = RecordAttention(order_no=mark.order_no, subject=mark.subject, topic=mark.topic, text=None, at=at)
-        return (await self._book.record_attention(well)).changed
+        return (await self._attention.record_attention(well)).changed
 
     async def _mark(self, place: tuple[str, str], said: str | None, at: datetime) -> bool:
         order_no, subject = place
-        mark = RecordAttention(order_no=order_no, subject=subject, topic=TOPIC, text=said, at=at)
-        return (await self._book.record_attention(mark)).changed
+        mark = RecordAttention(order_no=order_no, subject=subject, topic=AttentionTopic.AUDIT, text=said, at=at)
+        return (await self._attention.record_attention(mark)).changed
 
 
 async def _stands(db: AsyncConnection, numbers: Sequence[int]) -> Sequence[Row[Any]]:

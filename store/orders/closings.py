@@ -1,22 +1,24 @@
-"""What is closed before it ships, whole sub-orders and pieces of one, and what that gives back."""
+"""How a split order is closed, by whole sub-orders or by pieces, before they ship and after, and what that owes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ARRAY, Label, Row, Text, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import Closed, ClosePieces, CloseSubOrders, Owed, PiecesClosed
+from activities.orders import Owed
 from activities.refunds import RefundDecided
-from domain.after_sale.piece_refund import SubOrderBack, TakenBack
-from domain.after_sale.refunds import MoreThanIsLeft
+from activities.sub_orders import Closed, ClosePieces, CloseSubOrders, PiecesClosed
+from domain.after_sale.piece_refund import MoreThanIsLeft, OrderPieces, PiecesRefund, Place, SubOrderRefund
+from domain.order.closing import why_not_cancelled
 from domain.order.order_number import parse
-from domain.order.pieces import by_line
-from domain.order.status import Action, Actor, Facts, Refused, Status, act, allowed, fold, refusal
+from domain.order.pieces import Pieces, by_line
+from domain.order.status import Action, Actor, Facts, Refused, Status, act, refusal
 from store.database.keys import kept
 from store.database.log_and_outbox import NOTICE, LogEntry, Notice, tell
 from store.money.piece_refunds import Cause, owed_for, write_refund
-from store.rows.pieces_left import OF_SUB, standing, what_is_left
+from store.rows.pieces_left import OF_SUB, order_pieces, what_is_left
 from store.rows.sub_orders import SubOrderRow, change, facts_of, lock_order, note_on, refold, sub_orders_of
 from store.tables import order_operations, piece_refunds, sub_orders
 
@@ -59,94 +61,124 @@ def owed_of(answers: Sequence[str]) -> list[Owed]:
     return [RefundDecided.model_validate_json(answer).pay_back for answer in answers]
 
 
+@dataclass(frozen=True, slots=True)
+class LockedOrder:
+    """A split order with all its sub-orders and pieces, its row locked until the transaction ends."""
+
+    row: Row[Any]
+    subs: Sequence[SubOrderRow]
+    pieces: OrderPieces
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What a buyer has sent back of what had shipped: the lines of gifts, and the pieces that can be sold again."""
+
+    gifts: Collection[int] = ()
+    sellable: Sequence[Pieces] = ()
+
+
+NOTHING = CameBack()
+
+
+async def lock_split_order(db: AsyncConnection, order_no: int) -> LockedOrder:
+    row = await lock_order(db, order_no)
+    subs = await sub_orders_of(db, order_no)
+    return LockedOrder(row, subs, await order_pieces(db, order_no, subs))
+
+
 async def close_sub_orders(db: AsyncConnection, request: CloseSubOrders) -> Closed:
-    order = await lock_order(db, int(request.order_no))
-    subs = await sub_orders_of(db, order.order_no)
-    named = [row for row in subs if request.sub_order_no in (None, row.sub_order_no)]
-    refused = _why_not(named, request.actor)
+    order = await lock_split_order(db, int(request.order_no))
+    closing = [row for row in order.subs if request.sub_order_no in (None, row.sub_order_no)]
+    refused = why_not_cancelled({row.sub_order_no: facts_of(row) for row in closing}, request.actor)
     if refused is not None:
         return Closed(refused=refused)
-    closing = {row.idx for row in named if Status(row.status) is not Status.CLOSED}
-    stands = await standing(db, order.order_no, subs)
-    taken = stands.take_back(
-        {part.place: part.left for part in stands.parts if part.idx in closing and part.left}, gifts_may_follow=True
-    )
+    indexes = {row.idx for row in closing}
+    wanted = {place: left for place, left in order.pieces.left.items() if place[0] in indexes}
     key = cancel_key(request.sub_order_no or request.order_no)
-    cause = Cause(key, request.reason.value, request.actor, request.at, request.note)
-    owed = await take_back(db, order, subs, taken, cause)
-    return Closed(closed=emptied(subs, taken), reason=request.reason, pay_back=owed)
+    done = await close(db, order, wanted, Cause(key, request.reason.value, request.actor, request.at, request.note))
+    return Closed(closed=done.closed, reason=request.reason, pay_back=done.pay_back)
 
 
 async def close_pieces(db: AsyncConnection, request: ClosePieces) -> PiecesClosed:
-    order = await lock_order(db, int(parse(request.sub_order_no).order_no))
-    subs = await sub_orders_of(db, order.order_no)
-    (sub,) = (row for row in subs if row.sub_order_no == request.sub_order_no)
+    order = await lock_split_order(db, int(parse(request.sub_order_no).order_no))
+    sub = find_sub_order(order.subs, request.sub_order_no)
     answer = act(facts_of(sub), Action.CANCEL, request.actor)
     if isinstance(answer, Refused):
         return PiecesClosed(refused=answer)
-    stands = await standing(db, order.order_no, subs)
-    wanted = {(sub.idx, line_no): pieces for line_no, pieces in by_line(request.lines).items()}
-    try:
-        taken = stands.take_back(wanted, gifts_may_follow=True)
-    except MoreThanIsLeft as more:
-        return PiecesClosed(refused=refusal(Status(sub.status), Action.CANCEL, request.actor, str(more)))
     key = pieces_key(request.sub_order_no, request.key)
     cause = Cause(key, request.reason.value, request.actor, request.at, request.note)
-    owed = await take_back(db, order, subs, taken, cause)
+    done = await close_lines_of(db, order, sub, request.lines, cause)
+    if done.refused is not None:
+        return PiecesClosed(refused=done.refused)
     left, _ = await what_is_left(db, sub)
-    return PiecesClosed(left=left, closed=emptied(subs, taken), amount_fen=taken.amount_fen, pay_back=owed)
+    return PiecesClosed(left=left, closed=done.closed, amount_fen=done.amount_fen, pay_back=done.pay_back)
 
 
-async def take_back(
-    db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], taken: TakenBack, cause: Cause
-) -> Owed:
-    """Write what goes back of sub-orders that have not shipped; what has nothing left is closed."""
-    refund_no = await write_refund(db, order, subs, taken, cause)
-    await close_emptied(db, order, subs, taken, cause)
-    return owed_for(order, subs, taken, cause, refund_no)
+async def close_lines_of(
+    db: AsyncConnection,
+    order: LockedOrder,
+    sub: SubOrderRow,
+    lines: Sequence[Pieces],
+    cause: Cause,
+    came_back: CameBack = NOTHING,
+) -> RefundDecided:
+    """Close pieces of one sub-order's lines; more than is left is refused whole."""
+    try:
+        return await close(db, order, places(sub, lines), cause, came_back)
+    except MoreThanIsLeft as more:
+        return RefundDecided(refused=more_than_is_left(sub, cause.actor, more))
 
 
-async def close_emptied(
-    db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], taken: TakenBack, cause: Cause
-) -> None:
-    """What has not shipped and has nothing left is closed; the merchant of what has less left is told."""
-    by_idx = {row.idx: row for row in subs}
-    for back in taken.subs:
-        if back.emptied:
-            await _close_one(db, by_idx[back.idx], cause)
-        elif not back.units[0].part.shipped:
-            await _tell_reduced(db, by_idx[back.idx], back, taken, cause)
-    if any(back.emptied for back in taken.subs):
-        await refold(db, order.order_no, cause.at)
+async def close(
+    db: AsyncConnection, order: LockedOrder, wanted: Mapping[Place, int], cause: Cause, came_back: CameBack = NOTHING
+) -> RefundDecided:
+    """Close these pieces, all or (MoreThanIsLeft) none, and decide what is given back for them.
 
-
-def emptied(subs: Sequence[SubOrderRow], taken: TakenBack) -> list[str]:
-    empty = {back.idx for back in taken.subs if back.emptied}
-    return [row.sub_order_no for row in subs if row.idx in empty]
-
-
-def _why_not(named: Sequence[SubOrderRow], actor: Actor) -> Refused | None:
-    """All that are named, or none: the first reason against it, with what this party may do instead."""
-    live = [row for row in named if Status(row.status) is not Status.CLOSED]
-    status = fold(Status(row.status) for row in named).status
-    if not live:
-        return refusal(status, Action.CANCEL, actor)
-    answers = [act(facts_of(row), Action.CANCEL, actor) for row in live]
-    refusals = [answer for answer in answers if isinstance(answer, Refused)]
-    if not refusals:
-        return None
-    possible = {action for row in live for action in allowed(Status(row.status), actor)}
-    cancellable = [row.sub_order_no for row, answer in zip(live, answers, strict=True) if isinstance(answer, Facts)]
-    why = f"{len(refusals)} of {len(live)} sub-orders can't be cancelled any more, since they have shipped"
-    if cancellable:
-        why += f"; cancel by itself what has not: {', '.join(cancellable)}"
-    listed = ", ".join(sorted(possible)) or "nothing"
-    return Refused(
-        status=status,
-        action=Action.CANCEL,
-        allowed=tuple(sorted(possible)),
-        reason=f"{why}; allowed now: {listed}",
+    Every closing of a split order is this one: whole sub-orders, pieces before they ship, pieces after. A gift may
+    still follow what has not shipped; for what has, the gifts that are to come are there by now."""
+    shipped = any(part.shipped for part in order.pieces.parts if part.place in wanted)
+    refund = order.pieces.refund(wanted, came_back.gifts, gifts_may_follow=not shipped)
+    refund_no = await write_refund(db, order.row, order.subs, refund, cause)
+    await _write_closings(db, order, refund, cause)
+    emptied = {back.idx for back in refund.sub_orders if back.emptied}
+    return RefundDecided(
+        amount_fen=refund.amount_fen,
+        closed=[row.sub_order_no for row in order.subs if row.idx in emptied],
+        pay_back=owed_for(order.row, order.subs, refund, cause, refund_no, came_back.sellable),
     )
+
+
+def find_sub_order(subs: Sequence[SubOrderRow], sub_order_no: str) -> SubOrderRow:
+    for row in subs:
+        if row.sub_order_no == sub_order_no:
+            return row
+    raise ValueError(f"there is no sub-order {sub_order_no}")
+
+
+def places(sub: SubOrderRow, lines: Sequence[Pieces]) -> dict[Place, int]:
+    """Where these pieces of a sub-order lie."""
+    return {(sub.idx, line_no): pieces for line_no, pieces in by_line(lines).items()}
+
+
+def more_than_is_left(sub: SubOrderRow, actor: Actor, more: MoreThanIsLeft) -> Refused:
+    return refusal(Status(sub.status), Action.CANCEL, actor, str(more))
+
+
+async def _write_closings(db: AsyncConnection, order: LockedOrder, refund: PiecesRefund, cause: Cause) -> None:
+    """What has not shipped and has nothing left is closed; the merchant of what has less left is told."""
+    by_idx = {row.idx: row for row in order.subs}
+    for back in refund.sub_orders:
+        sub = by_idx[back.idx]
+        if back.emptied:
+            await _close_one(db, sub, cause)
+        elif back.shipped:
+            said = f"{cause.reason}: {back.amount_fen} fen back"
+            await note_on(db, sub, cause.at, cause.actor, "DECIDE_REFUND", said)
+        else:
+            await _tell_reduced(db, sub, back, refund, cause)
+    if any(back.emptied for back in refund.sub_orders):
+        await refold(db, order.row.order_no, cause.at)
 
 
 async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> None:
@@ -166,7 +198,7 @@ async def _close_one(db: AsyncConnection, row: SubOrderRow, cause: Cause) -> Non
 
 
 async def _tell_reduced(
-    db: AsyncConnection, row: SubOrderRow, back: SubOrderBack, taken: TakenBack, cause: Cause
+    db: AsyncConnection, row: SubOrderRow, back: SubOrderRefund, refund: PiecesRefund, cause: Cause
 ) -> None:
     """The merchant may have the parcel already: it is told what is still to be shipped. The higher revision holds."""
     left, revision = await what_is_left(db, row)
@@ -178,7 +210,7 @@ async def _tell_reduced(
         "sub_order_no": row.sub_order_no,
         "merchant": row.merchant,
         "event": "pieces_cancelled",
-        "amount_fen": taken.amount_fen,
+        "amount_fen": refund.amount_fen,
         "handed_over": row.handed_over_at is not None,
         "revision": revision,
         "left": [pieces.model_dump() for pieces in left],

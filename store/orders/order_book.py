@@ -3,30 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from activities.attention import Noted
 from activities.orders import (
     AcceptPayment,
     CloseLines,
     CloseOrder,
     FileCaptures,
     LinesToSplit,
-    Noted,
     OrderClosing,
     OrderFacts,
     OrderOf,
     Owed,
     PaymentAccepted,
-    RecordAttention,
     RecordOrder,
     RecordRefusal,
     RecordSplit,
     SplitDone,
 )
 from domain.order.acts import SubOrderEnded
-from domain.order.lines import Placement, Refusal, RefusalCode
+from domain.order.closing import CLOSING_ACT
+from domain.order.lines import Placement
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import (
     ENDED,
@@ -41,52 +40,33 @@ from domain.order.status import (
     act,
     status_of,
 )
-from domain.records.evidence import placed
-from domain.risk import address_key, device_key, phone_key
+from store.database.engine import looking
 from store.database.keys import kept, once
 from store.database.log_and_outbox import (
-    ALARM,
     LogEntry,
     Notice,
     entry_of,
-    note,
     notice_of,
-    tell,
-    with_entry,
     with_entry_and_notice,
 )
 from store.money.inbox import file_capture
 from store.money.journal import ORDERS, PROVIDER, SHIPPING, post
-from store.money.payments import decide_refund, decided, keep_capture, post_owed
+from store.money.payments import keep_capture
 from store.orders.closings import closing_owes, sub_order_owes
-from store.orders.splits import CLOSE_LINES, close_lines, closed_lines, is_split, lines_to_split, record_split
-from store.orders.sub_order_book import Parcels, mark_stuck
-from store.rows.lines import keep_lines, read_lines
+from store.orders.placements import record_order, record_refusal
+from store.orders.splits import CLOSE_LINES, close_lines, is_split, lines_to_split, owe_the_rest, record_split
 from store.rows.sub_orders import SubOrderRow, forget_attention, lock_order, sub_orders_of
-from store.tables import (
-    attentions,
-    order_lines,
-    order_operations,
-    orders,
-    placements,
-)
-
-DIGITS = 19  # of an order's number
+from store.tables import order_lines, order_operations, orders
 
 _CHANGE = with_entry_and_notice(update(orders).where(orders.c.order_no == bindparam("of_order")))
-_PLACE = insert(orders)
-_ANSWER = with_entry(insert(placements))
-# The buyer's, counted one placement at a time: two at once can't slip past a limit together.
-_ONE_BUYER = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("buyer", type_=Text), 0)))
-_UNPAID = (
-    select(func.count())
-    .select_from(orders)
-    .where(orders.c.buyer_id == bindparam("of_buyer"), orders.c.status == Status.PENDING_PAYMENT.value)
-)
 
 
-class PostgresOrderBook(Parcels):
-    """Implements `activities.orders.OrderBook` and `activities.merchant.ParcelBook`."""
+class PostgresOrderBook:
+    """Implements `activities.orders.OrderBook`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._looking = looking(engine)
 
     async def order_facts(self, request: OrderOf) -> OrderFacts:
         number = int(request.order_no)
@@ -114,12 +94,12 @@ class PostgresOrderBook(Parcels):
     async def record_order(self, request: RecordOrder) -> Placement:
         async with self._engine.begin() as db:
             key = f"{request.order_no}/place"
-            return await once(db, order_operations, key, Placement, lambda: _place(db, request), _taken)
+            return await once(db, order_operations, key, Placement, lambda: record_order(db, request), _taken)
 
     async def record_refusal(self, request: RecordRefusal) -> Placement:
         number = request.placement.order_no
         async with self._engine.begin() as db:
-            return await once(db, order_operations, f"{number}/place", Placement, lambda: _record_refusal(db, request))
+            return await once(db, order_operations, f"{number}/place", Placement, lambda: record_refusal(db, request))
 
     async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted:
         async with self._engine.begin() as db:
@@ -157,22 +137,6 @@ class PostgresOrderBook(Parcels):
                 await forget_attention(db, int(request.order_no))
             return closing
 
-    async def record_attention(self, request: RecordAttention) -> Noted:
-        async with self._engine.begin() as db:
-            if not request.order_no.isdigit() or len(request.order_no) > DIGITS:
-                return Noted(changed=await _alarm(db, request))  # money for what is no order of ours
-            # First the order, as everywhere: a closing holds it while it ends what needs a person. There may be
-            # no order yet, and then nothing to hold.
-            status = await db.scalar(
-                select(orders.c.status).where(orders.c.order_no == int(request.order_no)).with_for_update()
-            )
-            if request.while_open and request.text is not None and status in ENDED:
-                return Noted(changed=False)
-            changed = await (_mark(db, request) if request.text is not None else _unmark(db, request))
-            if changed and request.subject and request.subject.isdigit():
-                await mark_stuck(db, request.order_no, request.subject)
-            return Noted(changed=changed)
-
 
 async def owed_by_order(db: AsyncConnection, order_no: str) -> list[Owed]:
     """What the closing of single lines, and the cancel of the split order, have decided to give back."""
@@ -182,7 +146,7 @@ async def owed_by_order(db: AsyncConnection, order_no: str) -> list[Owed]:
 
 
 async def _owed_by_closed(db: AsyncConnection, subs: Sequence[SubOrderRow]) -> list[Owed]:
-    """By the closings of sub-orders before they shipped: no run of theirs needs to start again for it."""
+    """What closings of sub-orders that had not shipped have decided; no run of theirs starts again for it."""
     closed = [sub for sub in subs if Status(sub.status) is Status.CLOSED and sub.shipped_at is None]
     return [owed for sub in closed for owed in await sub_order_owes(db, sub.sub_order_no)]
 
@@ -203,78 +167,6 @@ def _was_split(done: SplitDone) -> bool:
 
 def _was_closed(closing: OrderClosing) -> bool:
     return not (closing.split or closing.stands)
-
-
-async def _place(db: AsyncConnection, request: RecordOrder) -> Placement:
-    most, due = request.terms.unpaid_orders_per_buyer, request.priced.amount_due_fen
-    unpaid = await _unpaid_orders(db, request.cart.buyer_id) if due else 0
-    if unpaid < most:
-        return await _record_order(db, request)
-    refused = Refusal(
-        code=RefusalCode.TOO_MANY_UNPAID,
-        detail=f"the buyer has {unpaid} unpaid orders; at most {most} may be open",
-        remedy="pay one of them, or cancel it",
-    )
-    return Placement(order_no=request.order_no, refusal=refused)
-
-
-async def _unpaid_orders(db: AsyncConnection, buyer_id: int) -> int:
-    await db.execute(_ONE_BUYER, {"buyer": f"unpaid/{buyer_id}"})
-    return await db.scalar(_UNPAID, {"of_buyer": buyer_id}) or 0
-
-
-async def _record_order(db: AsyncConnection, request: RecordOrder) -> Placement:
-    cart, priced, number = request.cart, request.priced, int(request.order_no)
-    payment = PaymentFact.UNPAID if priced.amount_due_fen else PaymentFact.PAID
-    row = {
-        "order_no": number,
-        "buyer_id": cart.buyer_id,
-        "caller": request.caller,
-        "device_id": device_key(cart.device_id),
-        "ip": cart.ip,
-        "address": cart.address.model_dump(),
-        "address_key": address_key(cart.address),
-        "phone_key": phone_key(cart.address.phone),
-        "goods_fen": priced.goods_fen,
-        "shipping_fen": priced.shipping_fen,
-        "amount_due_fen": priced.amount_due_fen,
-        "currency": priced.currency,
-        "coupons": priced.coupons,
-        "rules": priced.rules,
-        "terms": request.terms.model_dump(mode="json"),
-        "plan": [part.model_dump(mode="json") for part in priced.plan] if priced.plan else None,
-        "payment": payment.value,
-        "status": status_of(Facts(payment=payment)).value,
-        "placed_at": request.placed_at,
-        "pay_by": request.pay_by,
-    }
-    await db.execute(_PLACE, row)
-    await keep_lines(db, number, priced.lines)
-    placement = Placement(
-        order_no=request.order_no,
-        amount_due_fen=priced.amount_due_fen,
-        currency=priced.currency,
-        pay_by=request.pay_by,
-        sub_orders=[part.sub_order_no for part in priced.plan or []],
-    )
-    evidence = placed(request.order_no, cart.buyer_id, priced, request.terms)
-    due = f"{priced.amount_due_fen} fen"
-    await _keep_answer(db, placement, LogEntry(request.placed_at, Actor.BUYER, "PLACE", due, evidence))
-    return placement
-
-
-async def _record_refusal(db: AsyncConnection, request: RecordRefusal) -> Placement:
-    refused = request.placement.refusal
-    assert refused is not None
-    detail = f"{refused.code}: {request.to_operators}"
-    await _keep_answer(db, request.placement, LogEntry(request.at, Actor.PLATFORM, "REFUSE", detail))
-    return request.placement
-
-
-async def _keep_answer(db: AsyncConnection, placement: Placement, entry: LogEntry) -> None:
-    number = int(placement.order_no)
-    row = {"order_no": number, "outcome": placement.model_dump(mode="json"), "at": entry.at}
-    await db.execute(_ANSWER, row | entry_of(number, entry))
 
 
 async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
@@ -307,16 +199,6 @@ async def _change(
     await db.execute(_CHANGE, {"of_order": order_no, **values, **beside})
 
 
-_CLOSING_ACTION = {
-    CloseReason.UNPAID: (Action.EXPIRE, Actor.CLOCK),
-    CloseReason.CANCELLED_BY_BUYER: (Action.CANCEL, Actor.BUYER),
-    CloseReason.CANCELLED_BY_PLATFORM: (Action.CANCEL, Actor.PLATFORM),
-    CloseReason.CANCELLED_BY_MERCHANT: (Action.CANCEL, Actor.MERCHANT),
-    CloseReason.RISK_REJECTED: (Action.REJECT, Actor.PLATFORM),
-    CloseReason.OUT_OF_STOCK: (Action.CANCEL, Actor.CLOCK),
-}
-
-
 async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing:
     number = int(request.order_no)
     order = await lock_order(db, number)
@@ -326,89 +208,19 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
         return OrderClosing(split=True, owed=owed)
     if request.reason is CloseReason.UNPAID and order.payment == PaymentFact.PAID and not order.close_reason:
         return OrderClosing(stands=True)
-    action, actor = _CLOSING_ACTION[request.reason]
+    action, actor = CLOSING_ACT[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason
     closed = {"close_reason": request.reason.value, "closed_at": request.at}
     entry = LogEntry(request.at, actor, action, request.reason)
     body = {"order_no": request.order_no, "event": "closed", "reason": request.reason.value}
     await _change(db, number, moved, entry, Notice(f"closed/{request.order_no}", body), closed)
-    rest = await _pay_back_the_rest(db, order, request)
+    rest = await owe_the_rest(db, order, request)
     return OrderClosing(paid=order.payment == PaymentFact.PAID, owed=[*owed, rest] if rest is not None else owed)
 
 
-async def _pay_back_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> Owed | None:
-    """What was paid, less what went back of lines that were closed before."""
-    if order.capture_id is None:
-        return None
-    number = order.order_no
-    gone = await closed_lines(db, number)
-    goods_back = sum(line.pay_fen for line in await read_lines(db, number) if line.line_no in gone)
-    shipping_back = await decided(db, number) - goods_back
-    goods_fen = order.amount_due_fen - order.shipping_fen - goods_back
-    shipping_fen = order.shipping_fen - shipping_back
-    refund_no = await decide_refund(db, number, goods_fen + shipping_fen, request.reason.value, request.at)
-    await post_owed(db, f"{number}/close", number, {ORDERS: goods_fen, SHIPPING: shipping_fen}, order.currency)
-    return Owed(key="close", refund_no=refund_no)
-
-
-async def _mark(db: AsyncConnection, request: RecordAttention) -> bool:
-    values = {
-        "order_no": int(request.order_no),
-        "subject": request.subject,
-        "topic": request.topic,
-        "text": request.text,
-        "since": request.at,
-    }
-    marked = await db.execute(insert(attentions).values(values).on_conflict_do_nothing())
-    if not marked.rowcount:
-        return False
-    if request.alarm:
-        await _alarm(db, request)
-    await note(
-        db,
-        int(request.order_no),
-        request.at,
-        Actor.PLATFORM,
-        Action.GET_STUCK,
-        subject=request.subject,
-        detail=f"{request.topic}: {request.text}",
-    )
-    return True
-
-
-async def _alarm(db: AsyncConnection, request: RecordAttention) -> bool:
-    if request.text is None:
-        return False
-    where = request.subject or request.order_no
-    body = {"order_no": request.order_no, "subject": where, "topic": request.topic, "text": request.text}
-    await tell(db, ALARM, f"attention/{where}/{request.topic}/{request.at.timestamp():.3f}", body)
-    return True
-
-
-async def _unmark(db: AsyncConnection, request: RecordAttention) -> bool:
-    healed = await db.execute(
-        delete(attentions).where(
-            attentions.c.order_no == int(request.order_no),
-            attentions.c.subject == request.subject,
-            attentions.c.topic == request.topic,
-        )
-    )
-    if healed.rowcount:
-        await note(
-            db,
-            int(request.order_no),
-            request.at,
-            Actor.PLATFORM,
-            Action.HEAL,
-            subject=request.subject,
-            detail=request.topic,
-        )
-    return healed.rowcount > 0
-
-
 def _facts(order: Row[Any]) -> Facts:
-    """Of an order that is not split."""
+    """The facts of an order that is not split."""
     closed = Status(order.status) is Status.CLOSED
     return Facts(
         payment=PaymentFact(order.payment),

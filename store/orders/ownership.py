@@ -1,19 +1,11 @@
-"""Whose an order is: what a party may see and do is decided from this alone."""
+"""Whose an order is, in PostgreSQL: what `domain.order.ownership` decides from."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.base import Message
 from domain.order.order_number import OrderNo
+from domain.order.ownership import Owners
 from store.tables import checkout_keys, order_lines, orders, sub_orders
-
-
-class Owners(Message):
-    """The parties of an order, or of one sub-order of it."""
-
-    buyer_id: int
-    merchants: list[str]
-    carrier: str | None = None
 
 
 class PostgresOwnership:

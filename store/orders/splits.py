@@ -1,18 +1,19 @@
 """The split in PostgreSQL: what there is to split, what is closed before it, and the sub-orders it makes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Text, bindparam, cast, exists, select, update
+from sqlalchemy import Row, Text, bindparam, cast, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.orders import CloseLines, LinesToSplit, Owed, RecordSplit, SplitDone
-from activities.stock import StockLine
+from activities.orders import CloseLines, CloseOrder, LinesToSplit, Owed, RecordSplit, SplitDone
+from domain.after_sale.piece_refund import OrderPieces, PiecesRefund, before_split
 from domain.order.lines import OrderLine, SubOrderPlan
 from domain.order.product import DeliveryMode
+from domain.order.reservation import StockLine
 from domain.order.status import Actor, CloseReason, Status
 from store.database.log_and_outbox import NOTICE, note, tell
 from store.money.journal import ORDERS, SHIPPING
@@ -21,7 +22,7 @@ from store.rows.lines import read_lines
 from store.rows.sub_orders import lock_order
 from store.tables import order_lines, orders, sub_order_lines, sub_orders
 
-CLOSE_LINES = "close-lines"
+CLOSE, CLOSE_LINES = "close", "close-lines"
 
 _PLAN = TypeAdapter(list[SubOrderPlan])
 
@@ -66,38 +67,58 @@ async def close_lines(db: AsyncConnection, request: CloseLines) -> Owed:
         return Owed(key=CLOSE_LINES)
     if await is_split(db, number):
         raise ValueError(f"order {number} is split: its sub-orders are closed, not its lines")
-    lines = await read_lines(db, number)
+    pieces = await _pieces(db, order)
     gone = set(request.lines)
-    gifts = [line for line in lines if line.gift and line.line_no not in gone and gone >= set(line.gift.given_for)]
-    closed = [line for line in lines if line.line_no in gone]
-    live = [line for line in lines if line not in gifts and line not in closed]
+    refund = pieces.refund({place: left for place, left in pieces.left.items() if place[1] in gone})
+    closed = [units.part.line for units in refund.units]
     await db.execute(
         update(order_lines)
-        .where(order_lines.c.order_no == number, order_lines.c.line_no.in_([line.line_no for line in closed + gifts]))
+        .where(order_lines.c.order_no == number, order_lines.c.line_no.in_([line.line_no for line in closed]))
         .values(closed=order_lines.c.quantity)
     )
-    shipping = 0 if _physical(live) or not _physical(closed) else order.shipping_fen
-    goods = sum(line.pay_fen for line in closed)
-    amount = goods + shipping
-    skus = ", ".join(line.sku for line in closed)
+    amount = refund.amount_fen
+    skus = ", ".join(line.sku for line in closed if line.line_no in gone)
     await note(db, number, request.at, Actor.CLOCK, "CLOSE_LINES", detail=f"out of stock: {skus}; {amount} fen back")
-    owed = {ORDERS: goods, SHIPPING: shipping}
-    await post_owed(db, f"{number}/{CLOSE_LINES}", number, owed, order.currency)
     body = {"order_no": request.order_no, "event": "lines_closed", "skus": skus, "amount_fen": amount}
     await tell(db, NOTICE, f"lines-closed/{request.order_no}", body)
     return Owed(
         key=CLOSE_LINES,
-        refund_no=await decide_refund(db, number, amount, CloseReason.OUT_OF_STOCK.value, request.at),
-        restock=[StockLine(line_no=gift.line_no, sku=gift.sku, quantity=gift.quantity) for gift in gifts],
+        refund_no=await _owe(db, order, refund, CLOSE_LINES, CloseReason.OUT_OF_STOCK, request.at),
+        restock=[
+            StockLine(line_no=gift.line_no, sku=gift.sku, quantity=gift.quantity)
+            for gift in closed
+            if gift.line_no not in gone
+        ],
     )
+
+
+async def owe_the_rest(db: AsyncConnection, order: Row[Any], request: CloseOrder) -> Owed | None:
+    """Decide the refund of an order that is closed before its split: of all that its closed lines did not bring back.
+    None when nothing was paid."""
+    if order.capture_id is None:
+        return None
+    pieces = await _pieces(db, order)
+    refund = pieces.refund(pieces.left)
+    return Owed(key=CLOSE, refund_no=await _owe(db, order, refund, CLOSE, request.reason, request.at))
+
+
+async def _pieces(db: AsyncConnection, order: Row[Any]) -> OrderPieces:
+    lines = await read_lines(db, order.order_no)
+    closed = set(await db.scalars(_CLOSED_LINES, {"of_order": order.order_no}))
+    return before_split(lines, closed, order.shipping_fen)
+
+
+async def _owe(
+    db: AsyncConnection, order: Row[Any], refund: PiecesRefund, key: str, reason: CloseReason, at: datetime
+) -> str | None:
+    """Decide a refund before the split, and post it as owed: its number, if there is money to pay back."""
+    owed = {ORDERS: refund.worth_fen, SHIPPING: refund.shipping_fen}
+    await post_owed(db, f"{order.order_no}/{key}", order.order_no, owed, order.currency)
+    return await decide_refund(db, order.order_no, refund.amount_fen, reason.value, at)
 
 
 def _physical(lines: Sequence[OrderLine]) -> bool:
     return any(line.delivery_mode is DeliveryMode.PHYSICAL for line in lines)
-
-
-async def closed_lines(db: AsyncConnection, order_no: int) -> Collection[int]:
-    return set(await db.scalars(_CLOSED_LINES, {"of_order": order_no}))
 
 
 async def record_split(db: AsyncConnection, request: RecordSplit) -> SplitDone:

@@ -1,4 +1,4 @@
-"""The order book in PostgreSQL, from the split on: what becomes of sub-orders, each act under its key."""
+"""The sub-order book in PostgreSQL: what becomes of sub-orders from the split on, each act under its key."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.orders import (
+from activities.sub_orders import (
     Closed,
     ClosePieces,
     CloseSubOrders,
@@ -23,7 +23,8 @@ from activities.orders import (
 from domain.order.acts import Scan
 from domain.order.order_number import OrderNo
 from domain.order.pieces import by_line
-from domain.order.status import Action, Actor, Answer, CloseReason, Refused, Status, act, refusal, status_of
+from domain.order.presale import why_not_rescheduled, why_not_shipped
+from domain.order.status import Action, Actor, Answer, CloseReason, Refused, Status, act, status_of
 from store.accounts.points import earn_points
 from store.database.engine import looking, single
 from store.database.keys import once
@@ -40,10 +41,10 @@ from store.rows.sub_orders import (
     refold,
     refold_with,
 )
-from store.tables import attentions, order_operations, orders, reviews, sub_orders, tracking_events
+from store.tables import order_operations, orders, reviews, sub_orders, tracking_events
 
 _THIS = sub_orders.c.sub_order_no == bindparam("of_sub")
-_STANDING = select(sub_orders, *LEFT, OWED).where(_THIS)
+_READ = select(sub_orders, *LEFT, OWED).where(_THIS)
 _HANDED_OVER = (
     update(sub_orders)
     .where(_THIS)
@@ -52,16 +53,16 @@ _HANDED_OVER = (
 )
 
 
-class Parcels:
-    """The half of the order book that sub-orders write in."""
+class PostgresSubOrderBook:
+    """Implements `activities.sub_orders.SubOrderBook` and `activities.merchant.ParcelBook`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._looking = looking(engine)
         self._single = single(engine)
 
-    async def standing(self, number: OrderNo) -> tuple[Status, CloseReason | None] | None:
-        """Of an order, or a sub-order; None when there is none."""
+    async def status(self, number: OrderNo) -> tuple[Status, CloseReason | None] | None:
+        """The status of an order or sub-order, and why it was closed; None when there is none."""
         order_no = int(number.order_no)
         query = select(orders.c.status, orders.c.close_reason).where(orders.c.order_no == order_no)
         if number.sub is not None:
@@ -75,19 +76,19 @@ class Parcels:
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._single.connect() as db:
-            return await _standing(db, request.sub_order_no)
+            return await _read(db, request.sub_order_no)
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
         async with self._engine.begin() as db:
             await hold_order_of(db, request.sub_order_no)
-            return _stands((await db.execute(_HANDED_OVER, {"of_sub": request.sub_order_no})).one())
+            return _sub_order_facts((await db.execute(_HANDED_OVER, {"of_sub": request.sub_order_no})).one())
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
         async with self._engine.begin() as db:
             row = await lock_sub_order(db, request.sub_order_no)
             if row.granted is None:
                 await _grant(db, row, request)
-            return await _standing(db, request.sub_order_no)
+            return await _read(db, request.sub_order_no)
 
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
         async with self._engine.begin() as db:
@@ -163,22 +164,11 @@ def _done(answer: Answer | Closed | PiecesClosed) -> bool:
     return answer.refused is None
 
 
-async def mark_stuck(db: AsyncConnection, order_no: str, sub_order_no: str) -> None:
-    """A sub-order that awaits shipment and needs a person is in EXCEPTION until nothing needs one any more."""
-    row = await lock_sub_order(db, sub_order_no)
-    waiting = await db.scalar(
-        select(func.count()).where(attentions.c.order_no == int(order_no), attentions.c.subject == sub_order_no)
-    )
-    moved = act(facts_of(row), Action.GET_STUCK if waiting else Action.HEAL, Actor.PLATFORM)
-    if not isinstance(moved, Refused):  # shipped or closed meanwhile: the mark alone tells
-        await change(db, row, moved)
-
-
 async def _ship(db: AsyncConnection, request: RecordShipped) -> Answer:
     row, every = await lock_with_others(db, request.sub_order_no)
-    if row.ships_from is not None and request.at.date() < row.ships_from:
-        why = f"it is a presale, and ships from {row.ships_from}"
-        return Answer(status=Status(row.status), refused=refusal(Status(row.status), Action.SHIP, request.actor, why))
+    too_early = why_not_shipped(Status(row.status), request.actor, row.ships_from, request.at.date())
+    if too_early is not None:
+        return Answer(status=too_early.status, refused=too_early)
     shipped = act(facts_of(row), Action.SHIP, request.actor)
     if isinstance(shipped, Refused):
         return Answer(status=shipped.status, refused=shipped)
@@ -197,9 +187,9 @@ async def _reschedule(db: AsyncConnection, row: SubOrderRow, request: RecordResc
     if isinstance(moved, Refused):
         return Answer(status=moved.status, refused=moved)
     status = status_of(moved)
-    if row.ships_from is None or row.handed_over_at is not None:
-        why = "it is no presale" if row.ships_from is None else "the merchant's warehouse has it already"
-        return Answer(status=status, refused=refusal(status, Action.RESCHEDULE, request.actor, why))
+    refused = why_not_rescheduled(status, request.actor, row.ships_from, row.handed_over_at is not None)
+    if refused is not None:
+        return Answer(status=status, refused=refused)
     if row.ships_from != request.ships_from:
         entry = LogEntry(request.at, request.actor, Action.RESCHEDULE, f"ships from {request.ships_from}")
         body = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "event": "rescheduled"}
@@ -241,12 +231,12 @@ async def _keep_review(db: AsyncConnection, row: SubOrderRow, rating: int, text:
     await db.execute(insert(reviews).values(values))
 
 
-async def _standing(db: AsyncConnection, sub_order_no: str) -> SubOrderFacts:
-    return _stands((await db.execute(_STANDING, {"of_sub": sub_order_no})).one())
+async def _read(db: AsyncConnection, sub_order_no: str) -> SubOrderFacts:
+    return _sub_order_facts((await db.execute(_READ, {"of_sub": sub_order_no})).one())
 
 
-def _stands(row: Row[Any]) -> SubOrderFacts:
-    """Of a row of `_STANDING`."""
+def _sub_order_facts(row: Row[Any]) -> SubOrderFacts:
+    """The facts of a sub-order, from a row of `_READ` or `_HANDED_OVER`."""
     left, revision = left_of(row)
     return SubOrderFacts(
         status=Status(row.status),

@@ -75,8 +75,8 @@ async def parts_of(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRo
     ]
 
 
-async def standing(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> OrderPieces:
-    """`subs` are all of the order."""
+async def order_pieces(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> OrderPieces:
+    """The pieces of a split order; `subs` are all of its sub-orders."""
     of_order = kept_gifts.c.order_no == order_no
     kept = {row.line_no: row.value_fen for row in await db.execute(select(kept_gifts).where(of_order))}
     withheld = await db.scalar(
@@ -84,7 +84,7 @@ async def standing(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRo
     )
     return OrderPieces(
         parts=await parts_of(db, order_no, subs),
-        shipping_fen={row.idx: row.shipping_fen for row in subs},
+        shipping_of={row.idx: row.shipping_fen for row in subs},
         gifts_kept=set(kept),
         owed_fen=sum(kept.values()) - int(withheld or 0),
     )

@@ -12,7 +12,7 @@ from sqlalchemy import BindParameter, ColumnElement, Row, Update, bindparam, del
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.payment import REFUND_TOPIC
+from domain.order.attention import AttentionTopic
 from domain.order.order_number import parse
 from domain.order.status import (
     Action,
@@ -145,7 +145,7 @@ def _of_its_own_story() -> ColumnElement[bool]:
     """But for a refund that the order still owes."""
     of_order: BindParameter[int] = bindparam("of_order")
     owes = exists().where(refunds.c.order_no == of_order, refunds.c.state != "DONE")
-    lasts = (attentions.c.topic == REFUND_TOPIC) & owes
+    lasts = (attentions.c.topic == AttentionTopic.REFUND) & owes
     return (attentions.c.order_no == of_order) & ~of_others() & ~lasts
 
 

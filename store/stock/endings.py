@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, ReleaseStock, Restock, Shortage, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.grant import Counted
+from domain.order.reservation import Shortage
 from store.database.asyncpg_direct import Connection, Row, transaction
-from store.stock.grant import Counted
 
 # Without a row a release makes one; `placed_at` is of no use to a tombstone.
 _TOMBSTONES = """

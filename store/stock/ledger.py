@@ -6,7 +6,8 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock
 from domain.order.stock import MAIN_CHANNEL
 from store.database.batcher import MOST_AT_ONCE, MOST_WAITING, Batcher
 from store.stock import endings

@@ -7,18 +7,9 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.stock import (
-    Allocation,
-    Answer,
-    GoodsOf,
-    GoodsTaken,
-    Moved,
-    ReshelvePieces,
-    StockLine,
-    StockOf,
-    TakeGoods,
-)
+from activities.stock import Allocation, Answer, GoodsOf, GoodsTaken, Moved, ReshelvePieces, StockOf, TakeGoods
 from domain.order.order_number import parse
+from domain.order.reservation import StockLine
 from domain.splitting.model import Warehouse
 from store.database.keys import kept, once
 from store.tables import (

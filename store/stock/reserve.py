@@ -13,7 +13,8 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Reserved, ReserveStock
+from domain.order.grant import GRANTED, Counted, Limit, Sellable, is_taken
+from domain.order.reservation import Reserved, ReserveStock
 from store.database.asyncpg_direct import (
     Connection,
     Row,
@@ -26,7 +27,6 @@ from store.database.asyncpg_direct import (
     transaction,
 )
 from store.stock import reserve_sql as sql
-from store.stock.grant import GRANTED, Counted, Limit, Shelf, is_taken
 
 Orders = Mapping[int, ReserveStock]
 
@@ -85,10 +85,10 @@ async def with_care(db: Connection, orders: Orders) -> tuple[dict[int, Reserved]
     new = {order_no: request for order_no, request in orders.items() if order_no in claimed}
     if not new:
         return answers, set()
-    shelf = await _shelf(db, new, rows)
-    fresh = {order_no: shelf.ask(request) for order_no, request in new.items()}
+    sellable = await _sellable(db, new, rows)
+    fresh = {order_no: sellable.ask(request) for order_no, request in new.items()}
     await _write(db, new, fresh)
-    return answers | fresh, set(shelf.limits)
+    return answers | fresh, set(sellable.limits)
 
 
 async def _first_answers(db: Connection, orders: Orders) -> dict[int, Reserved]:
@@ -111,10 +111,10 @@ def _told(row: Row, orders: Orders, held: Mapping[int, set[tuple[int, str, int]]
     return GRANTED if asked == held[order_no] else Reserved(short=[], other_lines=True)
 
 
-async def _shelf(db: Connection, orders: Orders, rows: Sequence[Row]) -> Shelf:
+async def _sellable(db: Connection, orders: Orders, rows: Sequence[Row]) -> Sellable:
     limits = {row["sku"]: Limit(row["pieces"], row["window_s"]) for row in rows if row["window_s"] is not None}
     available = {(row["sku"], row["channel"]): row["pieces"] for row in rows if row["channel"] is not None}
-    return Shelf(available, limits, await _bought(db, orders, limits) if limits else {})
+    return Sellable(available, limits, await _bought(db, orders, limits) if limits else {})
 
 
 async def _bought(db: Connection, orders: Orders, limits: Mapping[str, Limit]) -> dict[tuple[str, str], int]:

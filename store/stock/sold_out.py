@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Shortage, StockLine, shortages
+from domain.order.reservation import Shortage, StockLine, shortages
 from domain.order.stock import MAIN_CHANNEL, StockPolicy
 from store.database.asyncpg_direct import autocommit
 from store.database.batcher import Batcher

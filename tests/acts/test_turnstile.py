@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from activities.stock import Shortage, StockLine
 from acts.turnstile import Crowded, Turnstile
+from domain.order.reservation import Shortage, StockLine
 
 
 class Shelf:

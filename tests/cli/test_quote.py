@@ -63,7 +63,7 @@ def test_the_table_tells_a_merchandiser_the_whole_story(tmp_path: Path, capsys: 
         "paid by MERCHANT 9,000, PLATFORM 5,000",
         "p3: was issued under the other pricing mode",
         "1 × B as line 3",
-        "can't come back: 20000 is taken off",
+        "1: pays back 5333, 10667 stays paid",
         "w1",
         "16,000",
     ):

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
+from domain.order.ownership import Role
 from domain.order.status import Status
-from gateway.auth import Role
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, new_key, new_name, problem
 from tests.workflows.test_stories import suspicious

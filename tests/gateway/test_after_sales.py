@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from domain.after_sale.case import CaseStatus
-from gateway.auth import Role
+from domain.order.ownership import Role
 from tests.support.after_sale import Counter
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, new_key, new_name, problem

@@ -11,7 +11,8 @@ import jwt
 import pytest
 
 from domain.order.order_number import candidate, sub_order_no
-from gateway.auth import BadToken, Caller, Role, mint, read_token
+from domain.order.ownership import Caller, Role
+from gateway.auth import BadToken, mint, read_token
 from runtime.settings import DEVELOPMENT_JWT_KEY as KEY
 from tests.support.shop import Person, Shop
 from tests.support.web import Party, Web, new_name, problem, token

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from domain.order.ownership import Role
 from domain.risk import BlockKind
-from gateway.auth import Role
 from tests.support.shop import Person, Shop, until, working
 from tests.support.web import Web, front_of, new_key, opened, problem
 

@@ -7,8 +7,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from acts.front import Front
+from domain.order.ownership import Role
 from gateway.app import create_app
-from gateway.auth import Role
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.orders.ownership import PostgresOwnership
@@ -45,7 +45,6 @@ async def _asked(error: Exception) -> AsyncClient:
         refunds=None,  # type: ignore[arg-type]
         views=views,
         inbox=None,  # type: ignore[arg-type]
-        book=None,  # type: ignore[arg-type]
         owners=PostgresOwnership(create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")),
     )
     keys = {"jwt_key": DEVELOPMENT_JWT_KEY, "webhook_secret": DEVELOPMENT_WEBHOOK_SECRET}

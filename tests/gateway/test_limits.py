@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.order.ownership import Role
 from gateway import limits
-from gateway.auth import Role
 from gateway.problems import Problem
 from store.database.engine import engine_for
 from store.orders.ownership import PostgresOwnership

@@ -1,6 +1,6 @@
 """Pieces over HTTP: what they would bring back, and their cancel."""
 
-from gateway.auth import Role
+from domain.order.ownership import Role
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, new_key, new_name, problem
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from domain.order.ownership import Role
 from domain.order.status import Status
-from gateway.auth import Role
 from runtime.embedded import TemporalServer, free_port
 from runtime.settings import Settings
 from runtime.temporal import connect

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from domain.order.ownership import Role
 from domain.order.stock import StockPolicy
-from gateway.auth import Role
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, front_of, new_key, new_name, opened, problem
 

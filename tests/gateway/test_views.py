@@ -2,14 +2,15 @@
 
 import pytest
 
+from domain.order.ownership import Caller, Role
 from domain.order.status import CloseReason, Status
 from domain.records.views import AttentionView, EventView, LineView, OrderView, RefundView, SubOrderView
-from gateway.auth import Caller, Role
 from gateway.visibility import shown_to
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, new_name, problem
 
 AT = "2026-11-12T08:00:00Z"
+SHOP = "checkout/shop"
 
 
 def line(line_no: int, merchant: str) -> LineView:
@@ -75,11 +76,11 @@ def as_(role: Role, sub: str) -> Caller:
 
 
 def test_an_operator_sees_all_of_it(order: OrderView) -> None:
-    assert shown_to(as_(Role.OPERATOR, "ann"), order, None) == order
+    assert shown_to(as_(Role.OPERATOR, "ann"), order, None, SHOP) == order
 
 
 def test_a_buyer_sees_it_without_risk_and_operations(order: OrderView) -> None:
-    shown = shown_to(as_(Role.BUYER, "42"), order, None)
+    shown = shown_to(as_(Role.BUYER, "42"), order, None, SHOP)
     assert shown is not None
     assert (shown.lines, shown.amount_due_fen, shown.payment_link) == (order.lines, 300, "http://pay")
     assert (shown.risk_verdict, shown.attention) == (None, [])
@@ -89,7 +90,7 @@ def test_a_buyer_sees_it_without_risk_and_operations(order: OrderView) -> None:
 
 
 def test_a_merchant_sees_its_own_part_as_if_it_were_all(order: OrderView) -> None:
-    shown = shown_to(as_(Role.MERCHANT, "m1"), order, None)
+    shown = shown_to(as_(Role.MERCHANT, "m1"), order, None, SHOP)
     assert shown is not None
     assert [sub.sub_order_no for sub in shown.sub_orders] == ["a"]
     assert [one.sku for one in shown.lines] == ["S1"]
@@ -100,38 +101,51 @@ def test_a_merchant_sees_its_own_part_as_if_it_were_all(order: OrderView) -> Non
 
 def test_a_merchant_sees_its_lines_of_an_order_that_is_not_split(order: OrderView) -> None:
     unsplit = order.model_copy(update={"sub_orders": [], "status": Status.PENDING_PAYMENT})
-    shown = shown_to(as_(Role.MERCHANT, "m2"), unsplit, None)
+    shown = shown_to(as_(Role.MERCHANT, "m2"), unsplit, None, SHOP)
     assert shown is not None
     assert ([one.sku for one in shown.lines], shown.amount_due_fen) == (["S2"], 200)
     assert shown.status is Status.PENDING_PAYMENT
 
 
 def test_a_carrier_sees_the_parcels_it_carries(order: OrderView) -> None:
-    shown = shown_to(as_(Role.CARRIER, "SF"), order, None)
+    shown = shown_to(as_(Role.CARRIER, "SF"), order, None, SHOP)
     assert shown is not None
     assert [sub.sub_order_no for sub in shown.sub_orders] == ["a"]
     assert "m2" not in shown.model_dump_json()
 
 
+def test_checkout_sees_what_it_has_placed_as_the_buyer_does(order: OrderView) -> None:
+    assert shown_to(as_(Role.CHECKOUT, "shop"), order, None, SHOP) == shown_to(as_(Role.BUYER, "42"), order, None, SHOP)
+
+
+def test_a_merchant_whose_lines_were_closed_before_the_split_still_sees_them_closed(order: OrderView) -> None:
+    others = order.model_copy(update={"sub_orders": order.sub_orders[:1]})
+    shown = shown_to(as_(Role.MERCHANT, "m2"), others, None, SHOP)
+    assert shown is not None
+    assert (shown.status, shown.lines) == (Status.CLOSED, [])
+
+
 @pytest.mark.parametrize(
-    "stranger", [as_(Role.BUYER, "43"), as_(Role.MERCHANT, "m3"), as_(Role.CARRIER, "YTO")], ids=lambda one: one.role
+    "stranger",
+    [as_(Role.BUYER, "43"), as_(Role.MERCHANT, "m3"), as_(Role.CARRIER, "YTO"), as_(Role.CHECKOUT, "another")],
+    ids=lambda one: one.role,
 )
 def test_a_stranger_sees_nothing(order: OrderView, stranger: Caller) -> None:
-    assert shown_to(stranger, order, None) is None
+    assert shown_to(stranger, order, None, SHOP) is None
 
 
 @pytest.mark.parametrize(("role", "sub"), [(Role.MERCHANT, "m1"), (Role.CARRIER, "SF")])
 def test_another_partys_sub_order_is_not_there(order: OrderView, role: Role, sub: str) -> None:
-    assert shown_to(as_(role, sub), order, "b") is None
-    assert shown_to(as_(role, sub), order, "a") is not None
+    assert shown_to(as_(role, sub), order, "b", SHOP) is None
+    assert shown_to(as_(role, sub), order, "a", SHOP) is not None
 
 
 def test_a_sub_orders_number_shows_that_part_alone(order: OrderView) -> None:
-    shown = shown_to(as_(Role.OPERATOR, "ann"), order, "b")
+    shown = shown_to(as_(Role.OPERATOR, "ann"), order, "b", SHOP)
     assert shown is not None
     assert [sub.sub_order_no for sub in shown.sub_orders] == ["b"]
     assert [one.subject for one in shown.attention] == ["b"]
-    assert shown_to(as_(Role.OPERATOR, "ann"), order, "c") is None
+    assert shown_to(as_(Role.OPERATOR, "ann"), order, "c", SHOP) is None
 
 
 async def test_a_buyers_list_mixes_unpaid_orders_and_sub_orders_in_pages(web: Web, shop: Shop) -> None:

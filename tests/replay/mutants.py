@@ -44,7 +44,7 @@ class TwoStepsSwapped(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._placing = _Swapped(start, self._view)
+        self._placing = _Swapped(start, self._steps)
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:
@@ -58,7 +58,7 @@ class AnotherStep(Order):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        self._fulfilment.sell = self._placing.undo  # type: ignore[method-assign]
+        self._selling.run = self._placing.undo  # type: ignore[method-assign]
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderEnded:

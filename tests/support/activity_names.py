@@ -3,6 +3,7 @@
 import inspect
 
 from activities.after_sale import AfterSaleActivities
+from activities.attention import AttentionActivities
 from activities.audit import AuditActivities
 from activities.catalog import PricingActivities
 from activities.coupons import CouponActivities
@@ -13,11 +14,12 @@ from activities.refunds import RefundActivities
 from activities.risk import RiskActivities
 from activities.splitting import SplitActivities
 from activities.stock import GoodsActivities, StockActivities
+from activities.sub_orders import SubOrderActivities
 
 ACTIVITIES = (
     *(AuditActivities, CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
     *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
-    *(AfterSaleActivities, RefundActivities),
+    *(AfterSaleActivities, RefundActivities, SubOrderActivities, AttentionActivities),
 )
 DEFINITION = "__temporal_activity_definition"  # where `activity.defn` leaves what it knows
 

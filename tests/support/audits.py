@@ -10,9 +10,9 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError
 
 from activities.coupons import TakeCoupons
-from activities.stock import ReserveStock, StockLine
 from domain.order.cart import Cart
 from domain.order.order_number import parse
+from domain.order.reservation import ReserveStock, StockLine
 from domain.records.audit import AuditReport
 from domain.risk import Decision
 from runtime.wiring import CHANNEL

@@ -10,18 +10,21 @@ from typing import Any, cast
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.orders import AcceptPayment, Closed, CloseSubOrders, RecordOrder, RecordReceived, RecordShipped
+from activities.orders import AcceptPayment, RecordOrder
 from activities.orders import RecordSplit as Split
-from activities.stock import StockLine
+from activities.sub_orders import Closed, CloseSubOrders, RecordReceived, RecordShipped
 from domain.order.cart import Address, Cart, CartLine, Terms
 from domain.order.lines import OrderLine, Placement, PricedOrder
 from domain.order.order_number import candidate
 from domain.order.payment import Capture
 from domain.order.precedence import CaptureOutcome
+from domain.order.reservation import StockLine
 from domain.order.status import Actor, Answer, CloseReason, Status, fold
 from domain.splitting.plan import cut, plan
 from store.money.payments import PostgresCashbox
+from store.orders.attention import PostgresAttention
 from store.orders.order_book import PostgresOrderBook
+from store.orders.sub_order_book import PostgresSubOrderBook
 from store.orders.views import PostgresViews
 
 NOW = datetime(2026, 11, 11, 12, 30, tzinfo=UTC)
@@ -107,6 +110,8 @@ class Ledgers:
 
     def __post_init__(self) -> None:
         self.book = PostgresOrderBook(self.engine)
+        self.sub_book = PostgresSubOrderBook(self.engine)
+        self.attention = PostgresAttention(self.engine)
         self.cashbox = PostgresCashbox(self.engine)
         self.views = PostgresViews(self.engine)
 
@@ -184,15 +189,15 @@ class Ledgers:
         return order_no, [plan.sub_order_no for plan in done.sub_orders]
 
     async def ship(self, sub_order_no: str, tracking_no: str = "T1", actor: Actor = Actor.MERCHANT) -> Answer:
-        return await self.book.record_shipped(
+        return await self.sub_book.record_shipped(
             RecordShipped(sub_order_no=sub_order_no, actor=actor, carrier="SF", tracking_no=tracking_no, at=NOW)
         )
 
     async def receive(self, sub_order_no: str) -> Answer:
-        return await self.book.record_received(RecordReceived(sub_order_no=sub_order_no, actor=Actor.BUYER, at=NOW))
+        return await self.sub_book.record_received(RecordReceived(sub_order_no=sub_order_no, actor=Actor.BUYER, at=NOW))
 
     async def close(self, order_no: str, sub_order_no: str | None = None) -> Closed:
-        return await self.book.close_sub_orders(closing_of(order_no, sub_order_no))
+        return await self.sub_book.close_sub_orders(closing_of(order_no, sub_order_no))
 
     async def status(self, order_no: str) -> Status:
         """The order's own, which always is what its sub-orders make of it."""

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.coupons import CouponsOf, CouponsTaken, TakeCoupons
+from activities.coupons import CouponsOf, TakeCoupons
+from domain.order.reservation import CouponsTaken
 from domain.pricing.promotion import Promotion
 from store.accounts.coupons import PostgresCoupons
 from store.catalog.promotions import PostgresPromotions

@@ -90,3 +90,17 @@ def warehouses(draw: st.DrawFn, skus: list[str]) -> list[Doc]:
     count = draw(st.integers(0, 3))
     stocks: list[dict[str, Any]] = [{sku: draw(st.integers(0, 6)) for sku in skus} for _ in range(count)]
     return [{"warehouse": f"w{w}", "merchant": "m1", "stock": stock} for w, stock in enumerate(stocks)]
+
+
+@st.composite
+def documents_with_refunds(draw: st.DrawFn) -> Doc:
+    """All that was asked for goes back, some pieces of some lines at a time; now and then something is kept."""
+    doc = draw(documents())
+    pieces = draw(st.permutations([line["line_no"] for line in doc["lines"] for _ in range(line["quantity"])]))
+    pieces = pieces[: len(pieces) - draw(st.sampled_from([0, 0, 0, 1, 3]))]
+    refunds = []
+    while pieces:
+        size = draw(st.integers(1, 5))
+        refunds.append([{"line_no": line_no, "quantity": 1} for line_no in pieces[:size]])
+        pieces = pieces[size:]
+    return {**doc, "refunds": refunds}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from activities.orders import ClosePieces, PiecesClosed
 from activities.refunds import DecideRefund, QuoteRefund, RefundDecided, RefundQuote
+from activities.sub_orders import ClosePieces, PiecesClosed
 from domain.order.lines import GiftOf, LineShare, OrderLine
 from domain.order.pieces import Pieces
 from domain.order.status import Actor, CloseReason
@@ -45,7 +45,7 @@ class Refunds:
     async def cancel(
         self, sub_order_no: str, wanted: Mapping[int, int], key: str = "", actor: Actor = Actor.BUYER
     ) -> PiecesClosed:
-        return await self._ledgers.book.close_pieces(
+        return await self._ledgers.sub_book.close_pieces(
             ClosePieces(
                 key=key or f"k{next(_keys)}",
                 sub_order_no=sub_order_no,

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from activities.stock import ReserveStock
+from domain.order.reservation import ReserveStock
 from store.database.engine import engine_for
 from store.stock.ledger import PostgresStock
 from tests.support.books import lines

@@ -29,8 +29,10 @@ from runtime.settings import Settings
 from runtime.wiring import CHANNEL, limits
 from runtime.worker import run_worker
 from store.catalog.products import PostgresCatalog
+from store.orders.attention import PostgresAttention
 from store.orders.checkout_keys import PostgresCheckoutKeys
 from store.orders.order_book import PostgresOrderBook
+from store.orders.sub_order_book import PostgresSubOrderBook
 from store.orders.views import PostgresViews
 from store.risk.desk import PostgresRisk
 from store.stock.ledger import PostgresStock
@@ -106,11 +108,13 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.book = PostgresOrderBook(self.engine)
+        self.sub_book = PostgresSubOrderBook(self.engine)
+        self.attention = PostgresAttention(self.engine)
         self.stock = PostgresStock(self.engine)
         self.catalog = PostgresCatalog(self.engine)
         self.risk = PostgresRisk(self.engine)
         self.views = PostgresViews(self.engine)
-        self.acts = PatientActs(self.client, self.book)
+        self.acts = PatientActs(self.client, self.sub_book)
 
     # --- what is for sale
 

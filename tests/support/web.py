@@ -15,8 +15,9 @@ import uvicorn
 from acts.acts import Acts
 from acts.after_sales import AfterSales
 from acts.front import Front
+from domain.order.ownership import Role
 from gateway.app import create_app
-from gateway.auth import Role, mint
+from gateway.auth import mint
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.after_sale.cases import PostgresAfterSales
@@ -115,12 +116,11 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
     return Front(
         client=shop.client,
         checkout=shop.checkout(wait_s=wait_s, gated=True),
-        acts=Acts(shop.client, shop.book),
+        acts=Acts(shop.client, shop.sub_book),
         after_sales=AfterSales(shop.client, PostgresAfterSales(shop.engine), shop.settings.task_queue),
         cases=PostgresCaseViews(shop.engine),
         views=shop.views,
         inbox=PostgresInbox(shop.engine),
-        book=shop.book,
         owners=PostgresOwnership(shop.engine),
         refunds=PostgresRefunds(shop.engine),
     )

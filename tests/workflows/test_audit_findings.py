@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from activities.orders import RecordAttention
+from activities.attention import RecordAttention
 from domain.order.status import CloseReason, Status
 from tests.support.audits import audit, done_about, found_about, received, runs_of, terminate
 from tests.support.books import NOW
@@ -59,7 +59,7 @@ async def test_a_mark_that_a_lost_try_has_left_on_an_ended_order_is_taken_away(s
     await shop.ended(order_no)
     for subject, topic in (("", "stock"), (number, "transit")):
         lost = RecordAttention(order_no=order_no, subject=subject, topic=topic, text="lost", at=NOW)
-        assert (await shop.book.record_attention(lost)).changed
+        assert (await shop.attention.record_attention(lost)).changed
     await audit(shop)
     assert (await shop.show(order_no)).attention == []
 

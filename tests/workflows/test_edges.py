@@ -4,10 +4,10 @@ import hashlib
 import uuid
 from datetime import UTC, datetime
 
-from activities.stock import ReserveStock, StockLine
 from domain.order.lines import Placement
 from domain.order.order_number import parse
 from domain.order.product import Product
+from domain.order.reservation import ReserveStock, StockLine
 from domain.order.status import CloseReason, Status
 from domain.risk import Decision
 from runtime.wiring import CHANNEL

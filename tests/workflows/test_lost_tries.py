@@ -135,6 +135,22 @@ async def test_an_order_that_a_lost_try_has_paid_at_the_deadline_is_not_closed_u
     assert (await shop.ended(order_no)).status is Status.COMPLETED
 
 
+async def test_an_order_that_a_lost_try_has_paid_at_the_deadline_can_still_be_cancelled(shop: Shop) -> None:
+    """Not closed unpaid, it waits for a person's review; the cancel then closes it, and its money is owed."""
+    sku = await shop.sku()
+    order_no = await shop.place([sku], await suspicious(shop), payment_window_s=3)
+    taken = AcceptPayment(order_no=order_no, capture=Ledgers(shop.engine).capture(order_no))
+    assert (await shop.book.accept_payment(taken)).outcome is CaptureOutcome.ACCEPTED
+    await until(lambda: shop.http.get(f"/payments/{order_no}"), lambda answer: '"CLOSED"' in answer.text)
+    await asyncio.sleep(1)  # by now it waits for the review
+    assert (await shop.show(order_no)).status is Status.AWAITING_SHIPMENT
+    assert (await shop.cancel(order_no)).refused is None
+    view = await shop.show(order_no)
+    assert (view.status, view.close_reason) == (Status.CLOSED, CloseReason.CANCELLED_BY_BUYER)
+    assert (await shop.level(sku))["available"] == 10
+    assert len(view.refunds) == 1  # owed, though it can't be made: the provider knows nothing of this capture
+
+
 async def test_a_cancel_after_a_lost_try_that_had_sold_the_goods_brings_them_back(shop: Shop) -> None:
     sku = await shop.sku()
     order_no = await in_review(shop, sku)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from activities.orders import SubOrderOf
+from activities.sub_orders import SubOrderOf
 from domain.order.status import Action, Actor, CloseReason, Status
 from store.money.reconciliation import mismatches
 from tests.support.shop import Shop, until
@@ -151,7 +151,7 @@ async def test_a_run_that_starts_over_brings_back_what_the_one_before_owed(shop:
     await shop.run(order_no).signal("try_again")
     await refunds_done(shop, order_no, 1_000)
     await until(lambda: shop.level(skus[0]), lambda level: level["available"] == 8)
-    facts = await shop.book.sub_order_facts(SubOrderOf(sub_order_no=sub))
+    facts = await shop.sub_book.sub_order_facts(SubOrderOf(sub_order_no=sub))
     assert [pieces.quantity for pieces in facts.left] == [2, 3]
     await shop.cancel(order_no)
     await shop.ended(order_no)

@@ -11,7 +11,7 @@ import pytest
 
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import Actor, CloseReason, Status
-from tests.conftest import open_shop
+from tests.support.servers import open_shop
 from tests.support.shop import Person, Shop, until, working
 
 FAR: dict[str, Any] = {"payment_window_s": 600}

@@ -6,9 +6,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.after_sale.refunds import OrderRefunds
 from domain.order.product import DeliveryMode
-from domain.quote.answer import price_document, quote, read_quote_document
 from tests.support.quote_documents import documents
 from tests.support.quotes import Doc, ask
 
@@ -114,29 +112,3 @@ def test_the_order_of_the_input_changes_nothing(doc: Doc, rng: random.Random) ->
     }
     one, two = (json.loads(ask(d).model_dump_json(exclude={"not_applied"})) for d in (doc, other))
     assert one == two
-
-
-@given(documents(), st.randoms(use_true_random=False))
-@many
-def test_refunds_never_exceed_and_in_full_equal_what_was_paid(doc: Doc, rng: random.Random) -> None:
-    document = read_quote_document(json.dumps(doc))
-    answer, priced = quote(document), price_document(document)
-    refunds = OrderRefunds(priced.lines, priced.gifts, answer.shipping_fen)
-    pieces = [line.line_no for line in priced.lines for _ in range(line.quantity)]
-    rng.shuffle(pieces)
-    paid = kept = 0
-    funding = dict.fromkeys(answer.funding_fen, 0)
-    while pieces:
-        batch = [(line_no, 1) for line_no in pieces[: rng.randint(1, 3)]]
-        pieces = pieces[len(batch) :]
-        refund = refunds.refund(batch)
-        paid += refund.amount_fen
-        kept += sum(gift.value_fen for gift in refund.gifts_kept)
-        assert refund.amount_fen >= 0
-        assert refund.left_fen == answer.amount_due_fen - paid >= 0
-        for line in refund.lines:
-            for funder, leg in line.funding.items():
-                funding[funder] += leg
-    assert funding == answer.funding_fen
-    # All goes back but the value of gifts that can't: nothing else is kept.
-    assert 0 <= answer.amount_due_fen - paid <= kept

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.coupons import CouponsGivenBack, CouponsRedeemed, CouponsTaken, GoneCoupon
+from activities.coupons import CouponsGivenBack, CouponsRedeemed
+from domain.order.reservation import CouponsTaken, GoneCoupon
 from store.accounts.coupons import NotIssued, PostgresCoupons
 from store.catalog.promotions import PostgresPromotions
 from tests.support.books import BUYER, NOW, AnswerLost, forgetful, order_number

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from activities.coupons import CouponsTaken
+from domain.order.reservation import CouponsTaken
 from store.accounts.coupons import PostgresCoupons
 from tests.support.books import order_number
 from tests.support.offers import entries, of, states, take, with_coupons

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from activities.orders import SubOrderOf
-from activities.stock import GoodsOf, ReshelvePieces, StockLine, TakeGoods
+from activities.stock import GoodsOf, ReshelvePieces, TakeGoods
+from activities.sub_orders import SubOrderOf
 from domain.order.pieces import Pieces
+from domain.order.reservation import StockLine
 from domain.order.status import Status
 from store.stock.physical import PostgresPhysical
 from store.tables import metadata
@@ -131,7 +132,7 @@ async def test_the_other_pieces_ship_as_before(ledgers: Ledgers, refunds: Refund
     order_no, (sub, other) = await ledgers.split(*CART)
     await refunds.cancel(sub, {1: 5})
     await refunds.cancel(other, {3: 3})
-    facts = await ledgers.book.sub_order_facts(SubOrderOf(sub_order_no=sub))
+    facts = await ledgers.sub_book.sub_order_facts(SubOrderOf(sub_order_no=sub))
     assert (facts.left, facts.revision) == ([Pieces(line_no=2, quantity=2)], 1)
     assert len(facts.owed) == 1
     await refunds.received(sub)
@@ -188,7 +189,7 @@ async def test_ship_against_a_cancel_of_pieces_has_one_of_two_endings(ledgers: L
         if n % 2 == 0:
             shipped, cancelled = cancelled, shipped
         assert shipped.refused is None
-        facts = await ledgers.book.sub_order_facts(SubOrderOf(sub_order_no=sub))
+        facts = await ledgers.sub_book.sub_order_facts(SubOrderOf(sub_order_no=sub))
         assert facts.left[0].quantity == (1 if cancelled.refused is None else 2)
         seen.add(cancelled.refused is None)
     assert seen == {True, False}
@@ -198,7 +199,7 @@ async def test_ship_against_a_cancel_of_pieces_has_one_of_two_endings(ledgers: L
 async def test_the_merchant_is_told_what_is_left(ledgers: Ledgers, refunds: Refunds) -> None:
     """Whether it has the parcel by now or not; the higher revision holds."""
     _, (sub, _other) = await ledgers.split(*CART)
-    await ledgers.book.handed_over(SubOrderOf(sub_order_no=sub))
+    await ledgers.sub_book.handed_over(SubOrderOf(sub_order_no=sub))
     await refunds.cancel(sub, {1: 1})
     await refunds.cancel(sub, {1: 4})
     bodies = [

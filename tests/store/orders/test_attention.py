@@ -2,14 +2,15 @@
 
 import asyncio
 
-from activities.orders import CloseOrder, RecordAttention
+from activities.attention import RecordAttention
+from activities.orders import CloseOrder
 from domain.order.status import CloseReason, Status
 from tests.support.books import NOW, Ledgers, line, order_number
 
 
 async def mark(ledgers: Ledgers, order_no: str, subject: str, text: str | None, topic: str = "hand-over") -> bool:
     request = RecordAttention(order_no=order_no, subject=subject, topic=topic, text=text, at=NOW)
-    return (await ledgers.book.record_attention(request)).changed
+    return (await ledgers.attention.record_attention(request)).changed
 
 
 async def marked(ledgers: Ledgers, order_no: str) -> list[tuple[str, str]]:
@@ -107,10 +108,10 @@ async def test_whoever_is_asked_for_while_an_order_is_open_is_not_once_it_has_cl
         review = RecordAttention(
             order_no=order_no, subject="", topic="risk review", text="decide", while_open=True, at=NOW
         )
-        acts = [ledgers.book.close_order(closing), ledgers.book.record_attention(review)]
+        acts = [ledgers.book.close_order(closing), ledgers.attention.record_attention(review)]
         await asyncio.gather(*(acts if n % 2 else reversed(acts)))
         assert await marked(ledgers, order_no) == []
-        assert not (await ledgers.book.record_attention(review)).changed
+        assert not (await ledgers.attention.record_attention(review)).changed
         assert await mark(ledgers, order_no, "", "no answer", "refund")
 
     for _ in range(6):

@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from activities.orders import Closed, RecordDelivered, SubOrderOf
-from activities.stock import StockLine
+from activities.sub_orders import Closed, RecordDelivered, SubOrderOf
 from domain.order.acts import Scan, ScanKind
 from domain.order.order_number import parse
+from domain.order.reservation import StockLine
 from domain.order.status import Action, Actor, Answer, CloseReason, Status
 from store.database.engine import engine_for
 from store.orders.closings import close_sub_orders
@@ -35,11 +35,11 @@ async def test_a_parcel_goes_its_way(ledgers: Ledgers) -> None:
     delivered = RecordDelivered(sub_order_no=sub, actor=Actor.CARRIER, at=NOW)
     for _ in range(2):
         assert await ledgers.ship(sub) == Answer(status=Status.SHIPPED)
-        assert await ledgers.book.record_delivered(delivered) == Answer(status=Status.SHIPPED)
+        assert await ledgers.sub_book.record_delivered(delivered) == Answer(status=Status.SHIPPED)
     for _ in range(2):
         assert await ledgers.receive(sub) == Answer(status=Status.COMPLETED)
-    assert await ledgers.book.review(sub, 5, "good", NOW) == Answer(status=Status.REVIEWED)
-    again = await ledgers.book.review(sub, 1, "bad", NOW)
+    assert await ledgers.sub_book.review(sub, 5, "good", NOW) == Answer(status=Status.REVIEWED)
+    again = await ledgers.sub_book.review(sub, 1, "bad", NOW)
     assert again.refused is not None
     assert await ledgers.status(order_no) is Status.REVIEWED
     told = [event.action for event in await ledgers.views.events(order_no) if event.subject == sub]
@@ -164,10 +164,10 @@ async def test_a_carriers_report_is_kept_once_by_its_event_id(ledgers: Ledgers) 
     """And only of a parcel that is under way."""
     _, (sub,) = await ledgers.split()
     scan = Scan(event_id="e1", kind=ScanKind.IN_TRANSIT, place="Hangzhou", at=NOW)
-    assert (await ledgers.book.record_scan(sub, scan)).refused is not None
+    assert (await ledgers.sub_book.record_scan(sub, scan)).refused is not None
     await ledgers.ship(sub)
     for _ in range(2):
-        assert await ledgers.book.record_scan(sub, scan) == Answer(status=Status.SHIPPED)
+        assert await ledgers.sub_book.record_scan(sub, scan) == Answer(status=Status.SHIPPED)
     assert await ledgers.one("SELECT count(*) FROM tracking_events") == 1
 
 
@@ -175,16 +175,16 @@ async def test_a_run_that_starts_over_finds_how_far_the_one_before_had_come(ledg
     """Status, delivery and reason, of a sub-order by its number."""
     order_no, subs = await ledgers.split(*THREE)
     await ledgers.ship(subs[0])
-    await ledgers.book.record_delivered(RecordDelivered(sub_order_no=subs[0], actor=Actor.CARRIER, at=NOW))
+    await ledgers.sub_book.record_delivered(RecordDelivered(sub_order_no=subs[0], actor=Actor.CARRIER, at=NOW))
     await ledgers.close(order_no, subs[1])
-    facts = [await ledgers.book.sub_order_facts(SubOrderOf(sub_order_no=sub)) for sub in subs]
+    facts = [await ledgers.sub_book.sub_order_facts(SubOrderOf(sub_order_no=sub)) for sub in subs]
     assert [(one.status, one.delivered, one.close_reason) for one in facts] == [
         (Status.SHIPPED, True, None),
         (Status.CLOSED, False, CloseReason.CANCELLED_BY_BUYER),
         (Status.AWAITING_SHIPMENT, False, None),
     ]
-    assert await ledgers.book.standing(parse(subs[0])) == (Status.SHIPPED, None)
-    assert await ledgers.book.standing(parse(order_no)) == (Status.PARTIALLY_SHIPPED, None)
+    assert await ledgers.sub_book.status(parse(subs[0])) == (Status.SHIPPED, None)
+    assert await ledgers.sub_book.status(parse(order_no)) == (Status.PARTIALLY_SHIPPED, None)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -197,7 +197,7 @@ async def test_the_orders_status_always_is_what_its_sub_orders_make_of_it(ledger
         acts: tuple[Callable[[], Awaitable[Answer | Closed]], ...] = (
             partial(ledgers.ship, sub, f"T{step}"),
             partial(ledgers.receive, sub),
-            partial(ledgers.book.review, sub, 5, "", NOW),
+            partial(ledgers.sub_book.review, sub, 5, "", NOW),
             partial(ledgers.close, order_no, rng.choice([sub, sub, sub, None])),
         )
         await asyncio.gather(*(act() for act in rng.sample(acts, 2)))
@@ -214,7 +214,7 @@ async def test_a_sub_order_that_closes_while_it_is_read_is_open_with_its_pieces_
     order_no, (sub,) = await ledgers.split()
     async with rival.engine.begin() as closing:
         await closing.execute(text("LOCK TABLE sub_order_lines"))  # the reader has the row, and not yet the pieces
-        reading = asyncio.create_task(ledgers.book.sub_order_facts(SubOrderOf(sub_order_no=sub)))
+        reading = asyncio.create_task(ledgers.sub_book.sub_order_facts(SubOrderOf(sub_order_no=sub)))
         await until(lambda: ledgers.sql(SOMEBODY_WAITS), bool)
         assert (await close_sub_orders(closing, closing_of(order_no, sub))).closed == [sub]
     facts = await reading

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.orders import RecordAttention
+from activities.attention import RecordAttention
 from domain.order.status import Status
 from domain.records.views import ListItem, Page, Tab
 from store.orders.views import BadCursor
@@ -33,8 +33,8 @@ async def test_each_order_is_in_the_tab_of_its_status(ledgers: Ledgers) -> None:
         await ledgers.ship(sub)
     for sub in (received, reviewed):
         await ledgers.receive(sub)
-    await ledgers.book.review(reviewed, 5, "good", NOW)
-    await ledgers.book.record_attention(
+    await ledgers.sub_book.review(reviewed, 5, "good", NOW)
+    await ledgers.attention.record_attention(
         RecordAttention(order_no=order_no, subject=stuck, topic="hand-over", text="no answer", at=NOW)
     )
     await ledgers.close(order_no, closed)
@@ -140,7 +140,7 @@ async def test_operators_see_orders_whole_and_find_those_that_need_a_person(ledg
     fine, _ = await ledgers.split()
     for number, subject in ((unpaid, ""), (order_no, sub)):
         trouble = RecordAttention(order_no=number, subject=subject, topic="t", text="no answer", at=NOW)
-        await ledgers.book.record_attention(trouble)
+        await ledgers.attention.record_attention(trouble)
     every = await ledgers.views.for_operators(None, False, 10)
     assert {name(item): item.needs_attention for item in every.items} == {unpaid: True, order_no: True, fine: False}
     needing = await ledgers.views.for_operators(None, True, 10)

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockOf
+from activities.stock import Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock
 from store.database.batcher import Batcher, Overloaded
 from store.stock.ledger import PostgresStock
 from tests.store.stock.test_contention import deadlocks_are_heard, engines, ledgers_of_workers

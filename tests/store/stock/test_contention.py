@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from activities.stock import ReleaseStock, ReserveStock, Restock, StockOf
+from activities.stock import ReleaseStock, Restock, StockOf
+from domain.order.reservation import ReserveStock
 from domain.order.stock import PurchaseLimit
 from store.database.asyncpg_direct import is_about_a_member, sqlstate
 from store.database.engine import engine_for

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Moved, ReleaseStock, Reserved, ReserveStock
+from activities.stock import Moved, ReleaseStock
+from domain.order.reservation import Reserved, ReserveStock
 from domain.order.stock import PurchaseLimit
 from store.stock.changes import set_limit
 from store.stock.ledger import PostgresStock

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import OverLimit, ReleaseStock, Reserved, ReserveStock, Restock, StockLine, StockOf
+from activities.stock import ReleaseStock, Restock, StockOf
+from domain.order.reservation import OverLimit, Reserved, ReserveStock, StockLine
 from domain.order.stock import PurchaseLimit, StockPolicy
 from store.stock.changes import drop_limit, set_limit
 from store.stock.ledger import PostgresStock

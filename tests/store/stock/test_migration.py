@@ -4,7 +4,8 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, Shortage, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock, Shortage
 from runtime.embedded import Postgres
 from store.database import migrate
 from store.database.engine import engine_for

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import Deducted, Moved, ReleaseStock, Reserved, ReserveStock, Restock, StockLine, StockOf
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock, StockLine
 from domain.order.stock import StockPolicy
 from store.database.engine import engine_for
 from store.stock.changes import Change, TooFew, change_stock, history

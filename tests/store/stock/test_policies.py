@@ -4,17 +4,8 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import (
-    Deducted,
-    Moved,
-    ReleaseStock,
-    Reserved,
-    ReserveStock,
-    Restock,
-    Shortage,
-    StockLine,
-    StockOf,
-)
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock, Shortage, StockLine
 from domain.order.stock import StockPolicy
 from store.stock.changes import history
 from store.stock.ledger import PostgresStock

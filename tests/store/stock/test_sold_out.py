@@ -4,7 +4,8 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import ReleaseStock, ReserveStock, Shortage, StockLine
+from activities.stock import ReleaseStock
+from domain.order.reservation import ReserveStock, Shortage, StockLine
 from domain.order.stock import StockPolicy
 from store.stock.ledger import PostgresStock
 from store.stock.sold_out import PostgresStockGate

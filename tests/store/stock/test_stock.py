@@ -6,17 +6,8 @@ import pytest
 from asyncpg import CheckViolationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.stock import (
-    Deducted,
-    Moved,
-    ReleaseStock,
-    Reserved,
-    ReserveStock,
-    Restock,
-    Shortage,
-    StockLine,
-    StockOf,
-)
+from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
+from domain.order.reservation import Reserved, ReserveStock, Shortage, StockLine
 from store.stock.ledger import PostgresStock
 from tests.support.books import AnswerLost, forgetful, lines, order_number
 

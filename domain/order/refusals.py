@@ -1,14 +1,10 @@
-"""What a buyer is told when something that the order needs is not to be had (any more)."""
+"""What a buyer is told when an order can't be placed, since something it needs is gone, or too much is open."""
 
 from collections.abc import Sequence
 
-from temporalio import workflow
-
-with workflow.unsafe.imports_passed_through():
-    from activities.coupons import CouponsTaken
-    from activities.stock import OverLimit, Reserved, Shortage
-    from domain.order.cart import Cart
-    from domain.order.lines import PricedOrder, Refusal, RefusalCode
+from domain.order.cart import Cart
+from domain.order.lines import PricedOrder, Refusal, RefusalCode
+from domain.order.reservation import CouponsTaken, OverLimit, Reserved, Shortage
 
 
 def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
@@ -35,7 +31,7 @@ def goods_gone(reserved: Reserved, priced: PricedOrder) -> Refusal | None:
 
 
 def out_of_stock(short: Sequence[Shortage]) -> Refusal:
-    """Of goods that the buyer wants, there is too little."""
+    """There is too little of goods that the buyer wants."""
     return Refusal(
         code=RefusalCode.OUT_OF_STOCK,
         detail="; ".join(f"{each.sku}: {each.wanted} wanted, {each.available} left" for each in short),
@@ -55,6 +51,17 @@ def coupon_gone(taken: CouponsTaken, cart: Cart) -> Refusal | None:
         detail="; ".join(f"the coupon {gone.coupon_id}: {gone.why}" for gone in taken.gone),
         remedy="leave it out and show the buyer the new total",
         place=f"coupons[{cart.coupons.index(taken.gone[0].coupon_id)}]",
+    )
+
+
+def too_many_unpaid(unpaid: int, most: int) -> Refusal | None:
+    """Why a buyer with so many unpaid orders can't have another one; None when it can."""
+    if unpaid < most:
+        return None
+    return Refusal(
+        code=RefusalCode.TOO_MANY_UNPAID,
+        detail=f"the buyer has {unpaid} unpaid orders; at most {most} may be open",
+        remedy="pay one of them, or cancel it",
     )
 
 

@@ -1,10 +1,10 @@
-"""Who gets what of a batch: in the order of arrival, each order all of its lines or none. Pure."""
+"""Who gets what of a batch: in the order of arrival, each order all of its lines or none."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from activities.stock import OverLimit, Reserved, ReserveStock, Shortage, StockLine
+from domain.order.reservation import OverLimit, Reserved, ReserveStock, Shortage, StockLine
 from domain.order.stock import StockPolicy
 
 Counted = tuple[str, str]
@@ -20,8 +20,8 @@ class Limit:
 
 
 @dataclass
-class Shelf:
-    """What the locked rows say, and what the batch has taken of it so far."""
+class Sellable:
+    """The sellable stock that a batch takes of: what the locked rows say, less what the batch has taken so far."""
 
     available: dict[Counted, int]
     limits: Mapping[str, Limit] = field(default_factory=dict)
