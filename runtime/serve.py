@@ -43,8 +43,8 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(settings: Settings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret` when
-    the provider's notifications can't be read with the secret that is set."""
+    """Serve until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret`
+    when the provider's notifications can't be read with the secret that is set."""
     notifications = chosen(settings).notifications(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
