@@ -1,4 +1,4 @@
-"""Starts orders, and does what parties do to them: the command line. `python starter.py --help`."""
+"""The command line: starts orders, and does what parties do to them. See `python starter.py --help`."""
 
 import contextlib
 import os
@@ -13,6 +13,6 @@ if __name__ == "__main__":
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
             sys.stderr.flush()
-        # Without Python's own winding up: in it a thread of Temporal's client now and then aborts the process, and a
-        # script would see -6 where all was done.
+        # Python's own shutdown is skipped: in it a thread of Temporal's client sometimes aborts the process, and a
+        # script would see -6 although everything was done.
         os._exit(ended.code if isinstance(ended.code, int) else 1)

@@ -1,4 +1,4 @@
-"""Starts a worker: `python worker.py`. Settings come from the environment; SIGTERM drains it."""
+"""Starts a worker: `python worker.py`. Its settings come from the environment; SIGTERM drains it."""
 
 from runtime.worker import main
 

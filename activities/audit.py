@@ -11,6 +11,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.common import RetryPolicy
 
+from activities.stock_party import BooksCompared, StockHoldings
 from domain.base import Message, Utc
 from domain.order.cart import StartOrder
 from domain.records.audit import RESTARTS, Finding, HeldOrder
@@ -95,13 +96,6 @@ class CompareBooks(Message):
     most: int
 
 
-class BooksCompared(Message):
-    """The first of what does not add up, and how much more there is."""
-
-    found: list[Finding]
-    more: int = 0
-
-
 class MarkFindings(Message):
     """All that needs a person by this audit. `healing`: what an earlier one marked, and is not among them, is well."""
 
@@ -127,7 +121,8 @@ class AuditLedger(Protocol):
     """Our own books, as the audit reads them. Every call may be repeated."""
 
     async def find_held(self, request: FindHeld) -> HeldPage:
-        """Ordered by number. What comes to be held meanwhile, or ends, may be missing or not."""
+        """Ordered by number, the stock's holdings among them. What comes to be held meanwhile, or ends, may be missing
+        or not."""
         ...
 
     async def held(self, order_no: str) -> HeldOrder | None:
@@ -139,10 +134,6 @@ class AuditLedger(Protocol):
         ...
 
     async def note_restart(self, order_no: str, why: str, at: datetime) -> None: ...
-
-    async def compare_books(self, request: CompareBooks) -> BooksCompared:
-        """Counters against entries and reservations, each in one moment."""
-        ...
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         """Mark each finding, with one alarm for as long as it lasts. Key: the order, subject and topic."""
@@ -178,8 +169,9 @@ class OrderRuns(Protocol):
 
 
 class AuditActivities:
-    def __init__(self, ledger: AuditLedger, runs: OrderRuns) -> None:
+    def __init__(self, ledger: AuditLedger, stock: StockHoldings, runs: OrderRuns) -> None:
         self._ledger = ledger
+        self._stock = stock
         self._runs = runs
 
     @activity.defn
@@ -219,7 +211,7 @@ class AuditActivities:
     async def compare_books(self, request: CompareBooks) -> BooksCompared:
         """Key: none, reads only."""
         async with _beating():
-            return await self._ledger.compare_books(request)
+            return await self._stock.compare(request.most)
 
     @activity.defn
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:

@@ -1,11 +1,12 @@
 """What an order is priced against, as a story sees it: the catalog, the promotions, the shelves, the freight."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
 from temporalio import activity
 
+from activities.stock_party import Shelves
 from domain.base import Message, Utc
 from domain.order.cart import Cart, Terms
 from domain.order.lines import PricedOrder, Refusal
@@ -14,7 +15,6 @@ from domain.pricing.market import Market, Offers
 from domain.pricing.order_price import Limits, price_order
 from domain.pricing.promotion import Gift
 from domain.splitting.freight import FreightTemplate
-from domain.splitting.model import Warehouse
 
 
 class Catalog(Protocol):
@@ -35,18 +35,6 @@ class Promotions(Protocol):
     async def offers(self, buyer_id: int, merchants: Collection[str], coupons: Collection[str], at: datetime) -> Offers:
         """The promotions that may hold for goods of these merchants, those coupons of the ones named that there are,
         and the buyer's member tier. What is over, or of another merchant, may be left out."""
-        ...
-
-
-class Shelves(Protocol):
-    """What there is, to plan with. Nothing is taken here."""
-
-    async def warehouses(self, wanted: Mapping[str, Collection[str]]) -> list[Warehouse]:
-        """The warehouses of these merchants, with what lies in them of these SKUs (SKUs by merchant)."""
-        ...
-
-    async def sellable(self, skus: Collection[str]) -> dict[str, int]:
-        """How many pieces of each SKU can be sold now."""
         ...
 
 

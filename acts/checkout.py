@@ -14,17 +14,17 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.stock_party import StockGate
 from acts.order_runs import start_options
 from acts.turnstile import Crowded, Turnstile
 from domain.base import Message
 from domain.order.cart import Cart, StartOrder, Terms
 from domain.order.lines import Placement, Refusal
 from domain.order.refusals import out_of_stock
-from domain.order.reservation import Shortage, StockLine
+from domain.order.reservation import Shortage, StockLine, shortages
 from domain.pricing.order_price import Limits, within_limits
 from store.database.batcher import Overloaded
 from store.orders.checkout_keys import PostgresCheckoutKeys
-from store.stock.sold_out import PostgresStockGate
 from workflows import run_names
 from workflows.order import Order
 
@@ -65,7 +65,7 @@ class Checkout:
         client: Client,
         keys: PostgresCheckoutKeys,
         settings: CheckoutSettings,
-        gate: PostgresStockGate | None = None,
+        gate: StockGate | None = None,
     ) -> None:
         """Without a gate every order is started, and its run asks the ledger."""
         self._client = client
@@ -94,16 +94,17 @@ class Checkout:
             return await self._start(caller, minted.order_no, cart)
         return await self._pass(self._gate, caller, minted.order_no, cart)
 
-    async def _sold_out(self, gate: PostgresStockGate, caller: str, key: str, body: str, cart: Cart) -> list[Shortage]:
+    async def _sold_out(self, gate: StockGate, caller: str, key: str, body: str, cart: Cart) -> list[Shortage]:
         """What plainly is, to whose key has no number yet. Most of a crowd goes no further, and nothing is written."""
+        wanted = _wanted(cart)
         try:
-            short = await gate.sold_out(_wanted(cart))
+            short = shortages(wanted, await gate.available(wanted))
             # The key after the stock: the same request beside this one has its number before it takes the last piece.
             return short if short and not await self._keys.is_known(caller, key, body) else []
         except Overloaded as full:
             raise Unavailable(str(full)) from full
 
-    async def _pass(self, gate: PostgresStockGate, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
+    async def _pass(self, gate: StockGate, caller: str, order_no: str, cart: Cart) -> Placement | Accepted:
         """Start the order, unless what it wants is sold out: to others, that is, and not to a run of its own that the
         same request has started beside this one."""
         try:

@@ -7,18 +7,12 @@ Nobody is refused for it: who waits too long is told to ask again.
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Protocol
 
+from activities.stock_party import StockGate
 from domain.order.reservation import Shortage, StockLine, shortages
-
-
-class Gate(Protocol):
-    async def available(self, lines: Sequence[StockLine]) -> Mapping[str, int]:
-        """The pieces left of each SKU that can be sold out; others are left out."""
-        ...
 
 
 class Crowded(Exception):
@@ -34,7 +28,7 @@ class Turnstile:
         self._waiting: defaultdict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
 
     @asynccontextmanager
-    async def passing(self, gate: Gate, lines: Sequence[StockLine]) -> AsyncIterator[list[Shortage]]:
+    async def passing(self, gate: StockGate, lines: Sequence[StockLine]) -> AsyncIterator[list[Shortage]]:
         """Yields what is sold out, or nothing once there is room inside. Raises Crowded."""
         wanted: Counter[str] = Counter()
         for line in lines:
@@ -59,7 +53,7 @@ class Turnstile:
                 if not self._inside[sku]:
                     del self._inside[sku]
 
-    async def _enter(self, gate: Gate, lines: Sequence[StockLine], wanted: Counter[str]) -> list[Shortage]:
+    async def _enter(self, gate: StockGate, lines: Sequence[StockLine], wanted: Counter[str]) -> list[Shortage]:
         for tries in count():
             left = await gate.available(lines)
             short = shortages(lines, left)

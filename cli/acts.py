@@ -1,4 +1,4 @@
-"""What parties do to an order that was placed: one command per act."""
+"""What parties do to an order that was placed, with one command for each act."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -52,7 +52,7 @@ def cancel(
 ) -> None:
     """Cancel an order, one sub-order or some of its pieces, before it ships.
 
-    An order with all that has not shipped yet. What was paid for it goes back."""
+    Of an order, all that has not shipped yet is cancelled. What was paid for it goes back."""
     actor = _ACTORS[party]
     if lines:
         sub = base.sub_order_number(no)
@@ -81,7 +81,7 @@ def reschedule(
     ships_from: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day, like 2026-12-24 (UTC).")],
     as_json: base.AsJson = False,
 ) -> None:
-    """Move a presale's ship date, before it has left. A date that has come: it leaves now."""
+    """Move a presale's ship date before it has left. With a date that has already come, it leaves now."""
     number = base.sub_order_number(sub_no)
     changed = made(Reschedule, actor=Actor.MERCHANT, ships_from=ships_from.date())
     _act(sub_no, number, lambda acts: acts.reschedule(number, changed), as_json)
@@ -110,7 +110,7 @@ def deliver(sub_no: SubNumber, as_json: base.AsJson = False) -> None:
 def confirm(no: Number, as_json: base.AsJson = False) -> None:
     """The buyer has the goods.
 
-    Of one sub-order, or of all sub-orders of an order that were shipped."""
+    Confirms one sub-order, or all sub-orders of an order that were shipped."""
     number = base.any_number(no)
     receipt = ConfirmReceipt(actor=Actor.BUYER)
     if number.sub is not None:
@@ -146,17 +146,17 @@ def decide_risk(
     note: Annotated[str, typer.Option(help="Why, for the record.")],
     as_json: base.AsJson = False,
 ) -> None:
-    """Decide an order that waits for a risk review."""
+    """Decide on an order that waits for a risk review."""
     number = base.order_number(order_no)
     decision = made(Decision, approved=word is Word.APPROVE, author=author, note=note)
     _act(order_no, number, lambda acts: acts.decide_risk(number, decision), as_json)
 
 
-# --- the same for all
+# --- what all of these share
 
 
 def _pieces(text: str) -> Pieces:
-    """`1=2`: two pieces of line 1."""
+    """The pieces that `1=2` stands for: two pieces of line 1. Raises Fault for any other form."""
     line_no, _, quantity = text.partition("=")
     if not (line_no.isdecimal() and quantity.isdecimal()):
         raise base.Fault(f"--line: write a line's number and how many pieces, like 1=2, not {text!r}", base.BAD_INPUT)
@@ -177,7 +177,8 @@ def _act(no: str, number: OrderNo, act: "Callable[[Acts], Awaitable[Answer]]", a
 
 
 async def _known(front: "Front", no: str, number: OrderNo) -> None:
-    """A Fault when there is nothing to act on. An order that is only accepted has no row yet, but a run."""
+    """Raise Fault when there is nothing to act on. An order that is only accepted passes: it has no row yet, but a
+    run."""
     if await front.owners.of(number) is not None:
         return
     refused = await front.views.refusal(number.order_no)
@@ -191,7 +192,8 @@ async def _known(front: "Front", no: str, number: OrderNo) -> None:
 
 
 async def _confirm_all(front: "Front", number: OrderNo, receipt: ConfirmReceipt) -> dict[str, Answer]:
-    """By number; of the order's own when none of its sub-orders was shipped."""
+    """Confirm all shipped sub-orders; the answers by number. If none was shipped, the one answer is the order's
+    refusal."""
     await _known(front, number.order_no, number)
     view = await front.views.order(number.order_no)
     if view is None:
@@ -203,7 +205,8 @@ async def _confirm_all(front: "Front", number: OrderNo, receipt: ConfirmReceipt)
 
 
 def _nothing_to_confirm(view: OrderView) -> Refused:
-    """What the buyer may do instead is what the sub-orders allow; an order that is not split allows it itself."""
+    """The refusal when nothing was shipped. What the buyer may do instead is what the sub-orders allow, or the order
+    itself if it is not split."""
     statuses = {sub.status for sub in view.sub_orders} or {view.status}
     can = tuple(action for action in Action if any(action in allowed(status, Actor.BUYER) for status in statuses))
     listed = ", ".join(can) or "nothing"

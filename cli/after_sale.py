@@ -1,4 +1,4 @@
-"""After-sale on the command line: one command per act on a case."""
+"""After-sale on the command line, with one command for each act on a case."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ def agree(case_no: CaseNo, note: Note = "", as_json: base.AsJson = False) -> Non
 
 @app.command()
 def refuse(case_no: CaseNo, reason: Reason, as_json: base.AsJson = False) -> None:
-    """The merchant refuses what is asked, or what came back; the platform decides."""
+    """The merchant refuses the request, or what came back; the platform then decides."""
     _act(case_no, CaseAction.REFUSE, made(Refuse, reason=reason), Actor.MERCHANT, as_json)
 
 
@@ -117,13 +117,13 @@ def inspect(
 
 @app.command()
 def withdraw(case_no: CaseNo, note: Note = "", as_json: base.AsJson = False) -> None:
-    """The buyer wants it no more."""
+    """The buyer withdraws the case."""
     _act(case_no, CaseAction.WITHDRAW, made(Withdraw, note=note), Actor.BUYER, as_json)
 
 
 @app.command()
 def show(case_no: CaseNo, as_json: base.AsJson = False) -> None:
-    """A case in full."""
+    """Show a case in full."""
     view = base.with_front(lambda front: _found(front, case_no))
     if as_json:
         base.say_json(view)
@@ -145,7 +145,7 @@ def show(case_no: CaseNo, as_json: base.AsJson = False) -> None:
     base.say_fields(fields)
 
 
-# --- the same for all
+# --- what all of these share
 
 
 def _act(case_no: str, action: CaseAction, told: Document, actor: Actor, as_json: bool) -> None:
@@ -175,7 +175,7 @@ async def _found(front: "Front", case_no: str) -> CaseView:
 
 
 def _pieces(given: list[str]) -> list[Pieces]:
-    """`1=2`: two pieces of line 1."""
+    """The pieces that were given as `1=2` (two pieces of line 1). Raises Fault for any other form."""
     found = []
     for text in given:
         line, _, quantity = text.partition("=")

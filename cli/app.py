@@ -1,4 +1,4 @@
-"""The command line: which commands there are, in the order of the story, and how it ends."""
+"""The command line: which commands there are, in the order of an order's story, and how the process ends."""
 
 import sys
 from typing import NoReturn
@@ -10,7 +10,7 @@ from cli.base import say_fault
 
 INTERRUPTED = 130
 
-# In Markdown, a line that ends in a backslash is not joined with the next.
+# In Markdown, a line that ends in a backslash is not joined to the next one.
 EPILOG = r"""
 **A first order**, with `make up` running in another terminal:
 
@@ -73,7 +73,7 @@ app.command(rich_help_panel=OPERATE)(token.token)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run it; an expected fault is one line on stderr, never a traceback."""
+    """Run the command line and exit. An expected fault is one line on stderr, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a title must not break an ASCII terminal
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = app(given or ["--help"], prog_name="starter.py", standalone_mode=False)
     except typer.TyperException as fault:
-        context = getattr(fault, "ctx", None)  # a usage error's
+        context = getattr(fault, "ctx", None)  # usage errors have one
         hint = f"; see `{context.command_path} --help`" if context else ""
         if told := fault.format_message():  # empty: no command was named, and the help is printed already
             say_fault(told.replace("\n", " ").rstrip(".") + hint)

@@ -41,7 +41,7 @@ async def _audit() -> AuditReport:
     except TimeoutError:
         raise base.Fault("the audit is still under way: see its run in the Temporal UI", base.UNREACHABLE) from None
     finally:
-        await asyncio.sleep(0.05)  # a client that still winds up a call may abort the process at its end
+        await asyncio.sleep(0.05)  # a client that is still finishing a call may abort the process when it ends
     return report
 
 

@@ -1,4 +1,4 @@
-"""What every command stands on: the servers, one line and an exit code for each expected fault, text or JSON."""
+"""What all commands share: access to the servers, a line and an exit code for each expected fault, text or JSON."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from domain.order.order_number import BadOrderNo, OrderNo, parse
 
-if TYPE_CHECKING:  # `--help` must be quick, and these bring SQLAlchemy and Temporal's SDK
+if TYPE_CHECKING:  # `--help` must be quick, and these import SQLAlchemy and Temporal's SDK
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from acts.front import Front
@@ -26,7 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for
 
 
 class Fault(typer.TyperException):
-    """What is told in one line on stderr, and the exit code that goes with it."""
+    """Raised for an expected fault: it is printed as one line on stderr, and ends the process with its exit code."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Fault(typer.TyperException):
 
 
 def settings() -> "Settings":
-    """The settings with the servers' addresses. A Fault when there are none to talk to."""
+    """The settings with the servers' addresses. Raises Fault when nothing is running."""
     from runtime.settings import load, load_without_servers, running
 
     found = load_without_servers()
@@ -47,7 +47,7 @@ def settings() -> "Settings":
 
 
 def with_front(work: "Callable[[Front], Awaitable[Result]]") -> Result:
-    """Run `work` on Temporal and the database."""
+    """Run `work` with Temporal and the database. Raises Fault."""
 
     async def run_it() -> Result:
         from runtime.wiring import open_front
@@ -56,14 +56,14 @@ def with_front(work: "Callable[[Front], Awaitable[Result]]") -> Result:
             try:
                 return await work(front)
             finally:
-                # A process that ends while Temporal's client still winds up a call may abort in its own threads.
+                # A process that ends while Temporal's client is still finishing a call may abort in its threads.
                 await asyncio.sleep(0.05)
 
     return run(run_it)
 
 
 def with_engine(work: "Callable[[AsyncEngine], Awaitable[Result]]") -> Result:
-    """Run `work` on the database alone: what only looks must not need Temporal."""
+    """Run `work` with the database alone, since what only reads must not need Temporal. Raises Fault."""
 
     async def run_it() -> Result:
         from store.database.engine import engine_for
@@ -78,19 +78,19 @@ def with_engine(work: "Callable[[AsyncEngine], Awaitable[Result]]") -> Result:
 
 
 def run(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run it to its end; expected faults become a Fault."""
+    """Run `work` to its end. An expected fault is raised as a Fault."""
     try:
         return asyncio.run(work())
     except Exception as error:
         fault = _fault(error)
         if fault is None:
             raise
-    # Outside of `except`: the error's frames hold Temporal's client, and a process that ends with one may abort.
+    # Raised outside `except`: the error's frames hold Temporal's client, and a process that ends with it may abort.
     raise fault
 
 
 def _fault(error: Exception) -> Fault | None:
-    """What is told of an expected fault; None for a bug, which keeps its traceback."""
+    """The Fault for an expected error; None for a bug, which keeps its traceback."""
     from sqlalchemy.exc import SQLAlchemyError
     from temporalio.service import RPCError
 
@@ -109,7 +109,7 @@ def _fault(error: Exception) -> Fault | None:
             return Fault(f"Temporal does not answer: {error.status.name}", UNREACHABLE)
         case SQLAlchemyError():
             return _of_database(error)
-        case OSError():  # asyncpg's, when nobody listens there
+        case OSError():  # asyncpg raises it when nobody listens
             return Fault(f"the database does not answer ({error}): start it with `make up`", UNREACHABLE)
     return None
 
@@ -139,7 +139,7 @@ def _of_database(error: Exception) -> Fault | None:
 
 
 def any_number(text: str) -> OrderNo:
-    """An order's or a sub-order's number."""
+    """The number of an order or a sub-order. Raises Fault for a text that is no number."""
     try:
         return parse(text.strip())
     except BadOrderNo as wrong:
@@ -160,18 +160,18 @@ def sub_order_number(text: str) -> OrderNo:
     return number
 
 
-# --- saying it
+# --- output
 
 
 def yuan(fen: int, currency: str = "CNY") -> str:
-    """An amount for people: ¥1,234.50."""
+    """An amount as people read it, like ¥1,234.50."""
     whole, rest = divmod(abs(fen), 100)
     number = f"{'-' if fen < 0 else ''}{whole:,}.{rest:02}"
     return f"¥{number}" if currency == "CNY" else f"{number} {currency}"
 
 
 def plain(text: str) -> str:
-    """Somebody else's text, without what would move the cursor or change colours."""
+    """Somebody else's text without the characters that would move the cursor or change colours."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
@@ -185,12 +185,12 @@ def say_fault(message: str) -> None:
 
 
 def say_fields(fields: dict[str, str]) -> None:
-    """Names and values, one a line, never wrapped: they are copied from here."""
+    """Print names and values, one pair per line. Lines are never wrapped, since people copy from them."""
     width = max(NAMES_WIDTH, *(len(name) for name in fields))
     for name, value in fields.items():
         typer.echo(f"{typer.style(f'{name:<{width}}', dim=True)}  {value}")
 
 
 def again(*words: str) -> str:
-    """A command to type."""
+    """The command line to type for these words."""
     return " ".join(["python", sys.argv[0] if sys.argv[0].endswith("starter.py") else "starter.py", *words])

@@ -1,4 +1,4 @@
-"""A catalog file: merchants with their terms, warehouses with what lies in them, products."""
+"""A catalog file: merchants with their terms, warehouses with what lies in them, and products."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,8 +28,8 @@ Id = Annotated[Name, AfterValidator(_id)]
 
 
 class ProductRow(Product):
-    """One product. `home`: where it is preferably shipped from; `limited`: watched for scalpers; `sellable`: the pieces
-    that there should be to sell, once the file is loaded."""
+    """One product. `home` is the warehouse that it is preferably shipped from, `limited` goods are watched for
+    scalpers, and `sellable` is how many pieces there should be to sell once the file is loaded."""
 
     sku: Id
     merchant: Id
@@ -49,7 +49,7 @@ class ProductRow(Product):
 
 
 class MerchantRow(Document):
-    """All of a merchant's terms: without `freight` it ships free."""
+    """All of a merchant's terms. Without `freight` the merchant ships free."""
 
     merchant: Id
     stock_policy: StockPolicy = StockPolicy.RESERVE_ON_PLACEMENT
@@ -71,18 +71,20 @@ class CatalogFile(Document):
 
     @property
     def freight(self) -> list[FreightTemplate]:
-        """All merchants' templates."""
+        """The freight templates of all merchants."""
         rates = [(row.merchant, rates) for row in self.merchants for rates in row.freight]
         return [FreightTemplate(merchant=merchant, **own.model_dump()) for merchant, own in rates]
 
 
 def read_catalog(text: str | bytes) -> CatalogFile:
-    """A file that agrees with itself. Raises `BadDocument`, which names every bad row with its place and remedy."""
+    """Read a catalog file and check that it is consistent. Raises BadDocument, which names every bad row with its place
+    and remedy."""
     return read_whole_document(CatalogFile, text, _disagreements)
 
 
 def _disagreements(raw: Any) -> Iterator[BadInput]:
-    """What each row by itself can't say. The rows may be anything: what they are not is told by the model."""
+    """The mistakes that can't be seen in a single row. The rows may be anything here, since the model reports what is
+    wrong with each of them."""
     products, merchants, sites = (_rows(raw, name) for name in ("products", "merchants", "warehouses"))
     yield from _twice("products", "sku", ((row.get("sku"),) for row in products))
     yield from _twice("merchants", "merchant", ((row.get("merchant"),) for row in merchants))
@@ -95,7 +97,7 @@ def _disagreements(raw: Any) -> Iterator[BadInput]:
 
 
 def _rows(raw: Any, name: str) -> Rows:
-    """The list of that name; what is no object in it counts as an empty one, so that places stay right."""
+    """The list of that name. An entry that is no object counts as an empty one, so that positions stay right."""
     rows = raw.get(name) if isinstance(raw, dict) else None
     return [row if isinstance(row, dict) else {} for row in rows] if isinstance(rows, list) else []
 
@@ -110,7 +112,8 @@ def _twice(place: str, key: str, names: Iterable[tuple[Any, ...]]) -> Iterator[B
 
 
 def _homes(rows: Rows, merchants: Rows, sites: Rows) -> Iterator[BadInput]:
-    """A merchant without warehouses in this file may have them elsewhere."""
+    """Names of warehouses that their merchant does not have. A merchant without any in this file may have them
+    elsewhere."""
     own: dict[str, list[str]] = {}
     for site in sites:
         if isinstance(site.get("merchant"), str) and isinstance(site.get("warehouse"), str):

@@ -1,4 +1,4 @@
-"""The third witness of an order: the digests that its run's own history holds, until its retention ends."""
+"""The third witness of what was sold: the digests in the history of the order's run, until its retention ends."""
 
 import json
 from typing import Any
@@ -8,12 +8,12 @@ from temporalio.api.history.v1 import MarkerRecordedEventAttributes
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-PRICING = "price_cart"  # the local activity whose answer the run goes on with
+PRICING = "price_cart"  # the local activity that priced the order
 
 
 async def digests_in_history(client: Client, order_no: str) -> dict[int, str]:
-    """By line number; empty when the run, or its history, is gone. A run that was started over and found its order in
-    the database has priced nothing."""
+    """The digests of the lines by line number; empty when the run or its history is gone, and for a run that was
+    started over: it found its order in the database and priced nothing."""
     run = client.get_workflow_handle(f"order/{order_no}")
     try:
         async for event in run.fetch_history_events():
@@ -28,7 +28,7 @@ async def digests_in_history(client: Client, order_no: str) -> dict[int, str]:
 
 
 async def _answer(client: Client, marker: MarkerRecordedEventAttributes) -> dict[str, Any] | None:
-    """The priced order, where the marker is of that activity."""
+    """The priced order, if the marker is that of the pricing activity; else None."""
     if marker.marker_name != "core_local_activity" or "result" not in marker.details:
         return None
     about = json.loads(marker.details["data"].payloads[0].data)

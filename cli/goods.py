@@ -28,8 +28,8 @@ def load_catalog(
 ) -> None:
     """Put a file's products on sale, under its merchants' terms.
 
-    Each is filled up to its `sellable` pieces; so loading again adds only what was sold. A file with a bad row changes
-    nothing: every bad row is told, with its place and what would be right."""
+    Each is filled up to its `sellable` pieces, so that loading again adds only what was sold. A file with a bad row
+    changes nothing: every bad row is named, with its place and what would be right."""
     from cli.load_catalog import load_catalog as load
 
     catalog = _read_catalog(file)
@@ -80,9 +80,9 @@ def put(
     author: Author = OF_COMMAND_LINE,
     as_json: base.AsJson = False,
 ) -> None:
-    """Put a product on sale, or change it: the whole of it, what is not said is as by default.
+    """Put a product on sale, or change it. All of it is replaced: what is not given has its default.
 
-    A change makes a new version. Orders keep the one they were placed with."""
+    A change makes a new version. Orders keep the version that they were placed with."""
     from cli.catalog_file import ProductRow
     from store.catalog.products import PostgresCatalog
 
@@ -106,7 +106,7 @@ def put(
 
 @product.command()
 def show(sku: Sku, as_json: base.AsJson = False) -> None:
-    """A product as it is on sale, and every version of it that ever was."""
+    """Show a product as it is on sale, and every version that it ever had."""
     from cli.product import show_product
 
     show_product(sku, as_json)

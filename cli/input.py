@@ -1,4 +1,4 @@
-"""Documents that people write, read strictly: one error names the place and says what would be right."""
+"""Reads documents and options that people write, strictly: one error names the place and says what would be right."""
 
 import difflib
 import json
@@ -20,13 +20,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_document(model: type[Model], file: str) -> Model:
-    """A JSON file (`-`: the standard input) as a document."""
+    """Read a JSON file (`-` is standard input) as a document. Raises Fault."""
     raw = read_bytes(file)
     return parse_document(model, raw, "stdin" if file == "-" else file)
 
 
 def parse_document(model: type[Model], raw: bytes, name: str) -> Model:
-    """JSON as a document. Stricter than JSON: each key once, no NaN, no unknown keys."""
+    """Read JSON as a document. It is stricter than JSON: no duplicate keys, no NaN, no unknown keys. Raises Fault."""
     try:
         text = raw.decode("utf-8-sig")
         load(text)
@@ -41,7 +41,8 @@ def parse_document(model: type[Model], raw: bytes, name: str) -> Model:
 
 
 def made(model: type[Model], options: dict[str, str] | None = None, **fields: Any) -> Model:
-    """A document made of a command's options; `options` names those that are called otherwise than their field."""
+    """A document from a command's options; `options` maps a field to its option where their names differ. Raises
+    Fault."""
     try:
         return model(**fields)
     except ValidationError as error:
@@ -52,7 +53,7 @@ def made(model: type[Model], options: dict[str, str] | None = None, **fields: An
 
 
 def told(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing that is wrong, and how many more there are."""
+    """The text that tells the first mistake, and how many more there are."""
     every = error.errors()
     first = every[0]
     more = f" (and {len(every) - 1} more)" if len(every) > 1 else ""
@@ -62,7 +63,7 @@ def told(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def read_bytes(file: str, most: int = MOST_BYTES) -> bytes:
-    """A file's content (`-`: the standard input), up to `most` bytes."""
+    """A file's content (`-` is standard input), up to `most` bytes. Raises Fault."""
     try:
         if file == "-":
             raw = sys.stdin.buffer.read(most + 1)
@@ -78,7 +79,8 @@ def read_bytes(file: str, most: int = MOST_BYTES) -> bytes:
 
 
 def moment(text: str, now: datetime, direction: int = 1) -> datetime:
-    """A time in UTC, or a span from now: forward for an expiry, back (-1) for a start."""
+    """The moment that a text names: a time, or a span from now, forward (for an expiry) or, with a `direction` of -1,
+    back (for a start)."""
     if span := re.fullmatch(r"([0-9]{1,5})([dh])", text):
         hours = int(span[1]) * (24 if span[2] == "d" else 1)
         return now + direction * timedelta(hours=hours)
@@ -99,7 +101,7 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 
 def _unknown_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """Also says what is known there."""
+    """The text for an unknown key, with the nearest known one, or all that are known there."""
     known = list(_model_at(model, location[:-1]).model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"is not known; did you mean {near[0]}?" if near else f"is not known; known are {', '.join(known)}"
@@ -131,7 +133,7 @@ _WANTED = {
     "string_too_short": "must have {min_length} or more characters",
     "string_too_long": "must have {max_length} or fewer characters",
 }
-# What would be right, in words, where the rule is a pattern.
+# What would be right, in words, for fields whose rule is a pattern.
 _LOOKS = {"phone": "must be a phone number, like 13800138000 or +86 138-0013-8000"}
 
 

@@ -1,4 +1,4 @@
-"""Loading a catalog file: goods on sale, what there is to sell of them, and where it lies."""
+"""Loads a catalog file: puts goods on sale, and receives what there is to sell of them and in the warehouses."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ from store.stock.ledger import PostgresStock
 
 
 class Loaded(Message):
-    """What came of it. `changed`: the versions that are new, by SKU; `received`: the pieces that were added."""
+    """The result of a load. `changed` are the versions that are new, by SKU; `received` the pieces that were added, by
+    SKU."""
 
     products: int
     changed: dict[str, int]
@@ -21,8 +22,8 @@ class Loaded(Message):
 
 
 async def load_catalog(engine: AsyncEngine, catalog: CatalogFile, author: str) -> Loaded:
-    """Put the file's products on sale under its merchants' terms, all or nothing, and then fill each up to what it
-    should have. Loading again only fills up what was sold."""
+    """Put the file's products on sale under its merchants' terms, all or none, and then fill each up to what it should
+    have. Loading again only adds what was sold."""
     done = await PostgresCatalog(engine).change(catalog.changes, author)
     received = await fill_up(engine, catalog.products)
     await fill_shelves(engine, catalog.warehouses)
@@ -30,7 +31,7 @@ async def load_catalog(engine: AsyncEngine, catalog: CatalogFile, author: str) -
 
 
 async def fill_up(engine: AsyncEngine, rows: Sequence[ProductRow]) -> dict[str, int]:
-    """The sellable stock; what was added, by SKU."""
+    """Fill up the sellable stock; returns the pieces that were added, by SKU."""
     stock = PostgresStock(engine)
     levels = await stock.levels([row.sku for row in rows])
     received = {}
@@ -44,7 +45,7 @@ async def fill_up(engine: AsyncEngine, rows: Sequence[ProductRow]) -> dict[str, 
 
 
 async def fill_shelves(engine: AsyncEngine, warehouses: Sequence[Warehouse]) -> None:
-    """The physical stock, each warehouse up to what the file says is to be had there."""
+    """Fill up the physical stock of each warehouse to what the file says should be available there."""
     skus = {sku for site in warehouses for sku in site.stock}
     known = await view(engine, sorted(skus))
     there = {(one.sku, shelf.warehouse): shelf.available for one in known for shelf in one.physical}

@@ -1,4 +1,4 @@
-"""Who has what: `money`, `settle`, `statements` and `reconcile`."""
+"""Who has what money: `money`, `settle`, `statements` and `reconcile`."""
 
 import csv
 import re
@@ -51,7 +51,7 @@ _WHOSE = {
 
 
 def money(order_no: OrderNumber, as_json: base.AsJson = False) -> None:
-    """Tell the story of an order's money: every posting, who has what, and what was paid for each line."""
+    """Show an order's money: every posting, who has what, and what was paid for each line."""
     number = base.order_number(order_no).order_no
 
     async def work(engine: "AsyncEngine") -> "OrderMoney | None":
@@ -78,7 +78,7 @@ def settle(
     merchant: OfMerchant = None,
     form: As = Format.TABLE,
 ) -> None:
-    """Settle what merchants are owed by then, and make a statement for each that has anything new.
+    """Settle what merchants are owed by then, and make a statement for each one that has anything new.
 
     A sub-order is due when its window for after-sale has ended and no case is open. Each is settled once, however often
     this is run; a refund after that is in the next statement."""
@@ -129,7 +129,7 @@ def statements(
 def reconcile(as_json: base.AsJson = False) -> None:
     """Ask the database whether the money adds up: journal, orders, refunds, statements and points.
 
-    Only reads, and may be asked at any moment. Exit code 0: it does; 1: it does not, and what is wrong is named."""
+    It only reads, and may be run at any moment. Exit code 0: it does; 1: it does not, and what is wrong is named."""
 
     async def work(engine: "AsyncEngine") -> list[str]:
         from store.money.reconciliation import mismatches

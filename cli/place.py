@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from acts.checkout import Accepted
     from acts.front import Front
 
-# Twice what the sandbox needs on a busy machine.
+# Twice as long as the sandbox needs on a busy machine.
 CASHIER_TIMEOUT_S = 5.0
 
 
@@ -32,14 +32,14 @@ def place(
 ) -> None:
     """Place an order from a cart.
 
-    Placing a file twice makes two orders, like two clicks in a shop; to repeat one checkout (you don't know what
-    became of it) give its --key again. With no worker up the order is ACCEPTED (exit 0) and comes through later."""
+    Placing a file twice makes two orders, like two clicks in a shop. To repeat one checkout, when you don't know what
+    became of it, give its --key again. With no worker up the order is ACCEPTED (exit 0) and comes through later."""
     cart = read_document(Cart, file)
     if not 1 <= len(caller) <= 100 or len(key) > 255:
         raise base.Fault("--caller has 1 to 100 characters, --key at most 255", base.BAD_INPUT)
     used = key or f"cli-{secrets.token_hex(8)}"
     if not as_json:
-        base.say_fields({"key": used})  # first: whoever is cut off from here on can ask again
+        base.say_fields({"key": used})  # printed first, so that whoever is cut off from here on can ask again
     ask_again = base.again("place", file, "--key", used)
     try:
         answer = base.with_front(lambda front: _place(front, caller, used, cart))
@@ -72,7 +72,7 @@ async def _place(front: "Front", caller: str, key: str, cart: Cart) -> "Placemen
 
 
 def _as_json(answer: "Placement | Accepted", caller: str, key: str) -> dict[str, Any]:
-    """`outcome`: PLACED, REFUSED, or ACCEPTED (started; no worker has answered yet)."""
+    """The answer as JSON. Its `outcome` is PLACED, REFUSED, or ACCEPTED (started, but no worker has answered yet)."""
     told = {"outcome": "ACCEPTED", "caller": caller, "key": key, **answer.model_dump(mode="json")}
     if isinstance(answer, Placement):
         told["outcome"] = "REFUSED" if answer.refusal else "PLACED"
@@ -96,7 +96,7 @@ def _say(answer: "Placement | Accepted", ask_again: str) -> None:
 
 
 def refusal_line(placement: Placement) -> str:
-    """Where, what and what would be right."""
+    """A refusal in one line: where, what is wrong, and what would be right."""
     refusal = placement.refusal
     assert refusal is not None
     where = f"{refusal.place}: " if refusal.place else ""
@@ -116,7 +116,7 @@ def pay(
 ) -> None:
     """Pay an order at the sandbox's cashier.
 
-    By default as a good buyer does; --amount-fen, --currency, --times and --force are for what else happens."""
+    By default what is due is paid once; --amount-fen, --currency, --times and --force are for what else happens."""
     number = base.order_number(order_no).order_no
     body = {"amount_fen": amount_fen, "currency": currency, "times": times, "force": force}
     status, answer = _at_the_cashier(number, {name: value for name, value in body.items() if value is not None})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_product(sku: str, as_json: bool) -> None:
-    """A Fault when it never was on sale."""
+    """Print a product and its versions. Raises Fault when it was never on sale."""
     found = base.with_engine(lambda engine: _look(engine, sku))
     if found is None:
         raise base.Fault(f"there is no product {sku}", base.REFUSED)
@@ -55,7 +55,7 @@ def _fields(on_sale: OnSale) -> dict[str, str]:
 
 
 def _show_versions(versions: "list[ProductVersion]") -> None:
-    """The newest first. What changed is against the version before."""
+    """Print the versions, the newest first, each with what it changed against the version before."""
     changes = [_changed(newer.product, older.product) for newer, older in pairwise(versions)]
     rows = []
     for one, what in zip(versions, [*changes, "the first"], strict=True):

@@ -1,4 +1,4 @@
-"""What takes something off: `load-promotions`, `promotion`, `coupon` and `member`."""
+"""What makes an order cheaper: `load-promotions`, `promotion`, `coupon` and `member`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,9 +35,9 @@ def load_promotions(
     ],
     as_json: base.AsJson = False,
 ) -> None:
-    """Put a file's promotions on, all or none.
+    """Load a file's promotions, all or none.
 
-    Promotions never change: loading one again does nothing, and another content needs another id."""
+    Promotions never change: loading one again does nothing, and other content needs another id."""
     given = _read(file)
 
     async def work(engine: "AsyncEngine") -> list[str]:
@@ -60,7 +60,7 @@ def list_promotions(
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended or were stopped.")] = False,
     as_json: base.AsJson = False,
 ) -> None:
-    """List the promotions that are on or still to come; what ends first comes first."""
+    """List the promotions that are on or still to come; those that end first come first."""
 
     async def work(engine: "AsyncEngine") -> "list[KnownPromotion]":
         from store.catalog.promotions import PostgresPromotions
@@ -117,7 +117,7 @@ def issue(
     count: Annotated[int, typer.Option(min=1, max=1_000, help="How many each.")] = 1,
     as_json: base.AsJson = False,
 ) -> None:
-    """Give coupons of a promotion to buyers, all or none. Each has a code that nobody guesses."""
+    """Give coupons of a promotion to buyers, all or none. Each has a code that nobody can guess."""
     now = datetime.now(UTC)
     until = moment(expires_at, now) if expires_at else None
     if until is not None and until <= now:
@@ -144,7 +144,7 @@ def issue(
 def list_coupons(
     buyer: Annotated[int, typer.Argument(metavar="BUYER_ID", help="Whose.", **_BUYER)], as_json: base.AsJson = False
 ) -> None:
-    """List a buyer's coupons; what expires first comes first."""
+    """List a buyer's coupons; those that expire first come first."""
 
     async def work(engine: "AsyncEngine") -> "list[HeldCoupon]":
         from store.accounts.coupons import PostgresCoupons
@@ -214,7 +214,7 @@ def set_member(
 def show_member(
     buyer: Annotated[int, typer.Argument(metavar="BUYER_ID", help="Who.", **_BUYER)], as_json: base.AsJson = False
 ) -> None:
-    """Show a buyer's tier, points, and how they came about, newest first."""
+    """Show a buyer's tier, the points, and how these came about, newest first."""
 
     async def work(engine: "AsyncEngine") -> "tuple[str | None, Points]":
         from store.accounts.members import PostgresMembers
@@ -239,7 +239,7 @@ def show_member(
 
 
 def _read(file: str) -> "list[Promotion]":
-    """Every row that is wrong is a line on stderr."""
+    """The promotions of a file. Every row that is wrong is a line on stderr; raises Fault."""
     name = "stdin" if file == "-" else file
     try:
         return read_promotions(read_bytes(file))
@@ -259,7 +259,7 @@ def _refused(file: str, given: "Sequence[Promotion]", refused: Sequence[str]) ->
 
 
 def _rows_fault(problems: Sequence[str], code: int) -> base.Fault:
-    """The last of them ends the command; those before are told already."""
+    """Print all problems but the last, and return the Fault that tells the last one."""
     *before, last = problems
     for problem in before:
         base.say_fault(problem)

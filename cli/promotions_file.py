@@ -1,4 +1,4 @@
-"""A file of promotions, as merchandisers write it."""
+"""A file of promotions, as merchandisers write them."""
 
 import codecs
 from typing import Annotated, Self
@@ -13,7 +13,7 @@ MAX_PROMOTIONS = 1_000
 
 
 class PromotionsFile(Document):
-    """Each promotion with the keys of its kind, as in a quote's document."""
+    """A list of promotions, each with the keys of its kind, as in a quote document."""
 
     promotions: Annotated[list[Promotion], Field(min_length=1, max_length=MAX_PROMOTIONS)]
 
@@ -30,5 +30,5 @@ class PromotionsFile(Document):
 
 
 def read_promotions(raw: bytes) -> list[Promotion]:
-    """The promotions of a file; `BadDocument` when it is wrong."""
+    """The promotions of a file. Raises BadDocument."""
     return read_whole_document(PromotionsFile, raw.removeprefix(codecs.BOM_UTF8), lambda _: ()).promotions

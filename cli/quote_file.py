@@ -1,6 +1,6 @@
-"""`starter.py quote FILE`: a quote without a server. `-` reads standard input.
+"""`starter.py quote FILE`: a quote without a server; `-` reads standard input.
 
-rich is imported only for the table: a program that asks for JSON does not wait for it.
+rich is imported only for the table, so that a program which asks for JSON does not wait for it.
 """
 
 import sys
@@ -15,7 +15,7 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 def run(file: str, as_json: bool) -> int:
-    """Answer the document in `file` on standard output; the exit status. Bad input is one line on standard
+    """Answer the document in `file` on standard output, and return the exit status. Bad input is one line on standard
     error."""
     try:
         document = read_quote_document(_read(file))

@@ -1,5 +1,5 @@
-"""A quote as a merchandiser reads it: what each line costs, who takes what off, who pays for it, what will be
-sent."""
+"""A quote as a merchandiser reads it: what each line costs, what takes how much off, who pays for that, and what will
+be sent."""
 
 from collections.abc import Iterable
 
@@ -49,7 +49,7 @@ _NUMBERS = {"Qty", "Goods", "To pay", "Fen", "Paid", "Shipping"}
 
 
 def _yuan(fen: int) -> str:
-    """12345 as 123.45, by whole numbers only."""
+    """An amount of fen in yuan, like 123.45 for 12345, computed with whole numbers only."""
     return f"{fen // 100:,}.{fen % 100:02}"
 
 

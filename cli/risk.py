@@ -1,4 +1,4 @@
-"""`starter.py risk`: who is blocked, what the rules go by, and what other settings would have said."""
+"""`starter.py risk`: who is blocked, the settings of the rules, and what other settings would have said."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -102,7 +102,7 @@ def try_(
     most: Annotated[int, typer.Option("--most", min=1, max=100_000, help="At most so many, the newest.")] = 1_000,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the rules, with some settings changed, would have said of past orders. Changes nothing."""
+    """Show what the rules, with some settings changed, would have said of past orders. It changes nothing."""
     tried = dict(_change(change) for change in changes or [])
     start = _start(since) if since else None
 
@@ -114,7 +114,7 @@ def try_(
 
 
 def _with_desk(act: "Callable[[PostgresRisk], Awaitable[Result]]") -> Result:
-    """Run `act` on the database of the settings. What was wrong with the input is told, without a traceback."""
+    """Run `act` with the risk desk. A ValueError about the input is reported without a traceback."""
     from store.risk.desk import PostgresRisk
 
     try:

@@ -24,8 +24,8 @@ def show(
 ) -> None:
     """Show an order or sub-order in full.
 
-    Its status, what was shipped of it and what not, what a person is needed for, refunds, who did what when, and the
-    link to its run in Temporal's UI. Of a refused number: why it was refused."""
+    That is its status, what was shipped of it and what was not, what a person is needed for, refunds, who did what
+    when, and the link to its run in Temporal's UI. For a refused order it is why it was refused."""
     number = base.any_number(no)
     view, refused, events = base.with_engine(lambda engine: _look(engine, number))
     if view is None and refused is not None:
@@ -90,7 +90,8 @@ def _show_refused(number: OrderNo, placement: Placement, events: list[EventView]
 
 
 def _show_without_a_row(number: OrderNo, as_json: bool) -> None:
-    """Accepted, but no worker has placed it yet; or there never was such an order."""
+    """Show an order that has no row: it was accepted and no worker has placed it yet. Raises Fault when there is no
+    such order."""
     if not _has_open_run(number.order_no):
         raise base.Fault(f"there is no order {number.order_no}", base.REFUSED)
     run = _run("order", number.order_no)
@@ -120,7 +121,7 @@ def _has_open_run(order_no: str) -> bool:
 
 
 def _run(kind: str, number: str) -> dict[str, str | None]:
-    """The run behind it, and its page in Temporal's UI when that is ours to know."""
+    """The run of an order or sub-order, and its page in Temporal's UI if that is the UI of our embedded server."""
     from runtime.settings import running
 
     settings: Settings = base.settings()

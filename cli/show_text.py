@@ -1,4 +1,4 @@
-"""An order for people: the head, what was shipped of it and what not, and its story."""
+"""An order as text for people: the head, what was shipped of it and what was not, and what happened."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _COLOURS = {
 
 
 def show_order(view: OrderView, run: str) -> None:
-    """All of it."""
+    """Print an order in full; `run` is the link to its run."""
     _head(view, run)
     _attention(view.attention)
     _lines(view.lines)
@@ -33,7 +33,7 @@ def show_order(view: OrderView, run: str) -> None:
 def show_sub_order(
     view: OrderView, sub: SubOrderView, attention: Sequence[AttentionView], events: Sequence[EventView], run: str
 ) -> None:
-    """One parcel of an order."""
+    """Print one sub-order in full; `run` is the link to its run."""
     fields = {
         "sub-order": sub.sub_order_no,
         "status": _status(sub.status, sub.close_reason),
@@ -51,11 +51,11 @@ def show_sub_order(
     if sub.tracking:
         rows = [[_time(scan.at), scan.kind, scan.place] for scan in sub.tracking]
         print_table([Column("at (UTC)", fixed=True), Column("scan", fixed=True), Column("place")], rows, "Tracking")
-    events_table([one.model_copy(update={"subject": ""}) for one in events])  # all are about this one
+    events_table([one.model_copy(update={"subject": ""}) for one in events])  # all are about this sub-order
 
 
 def events_table(events: Sequence[EventView]) -> None:
-    """Who did what when."""
+    """Print who did what when."""
     if not events:
         return
     columns = [Column("at (UTC)", fixed=True), Column("who"), Column("did"), Column("to"), Column("detail")]
@@ -64,7 +64,7 @@ def events_table(events: Sequence[EventView]) -> None:
 
 
 def _place(sub: SubOrderView) -> str:
-    """Where it comes from, and what it waits for."""
+    """Where a sub-order comes from, and what it waits for."""
     place = f"warehouse {plain(sub.warehouse)}" if sub.warehouse else "virtual goods"
     waits = [f"ships from {sub.ships_from}"] if sub.ships_from else []
     return ", ".join([place, *waits, *(flag.lower() for flag in sub.flags)])
@@ -88,7 +88,7 @@ def _head(view: OrderView, run: str) -> None:
 
 
 def _due(view: OrderView) -> str:
-    """What it comes to, and how."""
+    """What the order comes to, and how that is made up."""
     parts = [f"list price {yuan(view.goods_fen, view.currency)}"]
     off_fen = view.goods_fen + view.shipping_fen - view.amount_due_fen
     if off_fen:
@@ -142,7 +142,7 @@ def _lines(lines: Sequence[LineView]) -> None:
 
 
 def _terms(line: LineView) -> list[str]:
-    """Which promotion took what off it, or gave it."""
+    """What each promotion took off the line, or which promotion gave it."""
     gift = [f"a gift of {line.gift_of}"] if line.gift_of else []
     return gift + [f"{share.promotion_id} −{yuan(share.amount_fen)}" for share in line.discounts]
 

@@ -1,4 +1,4 @@
-"""`starter.py stock`: how much there is, more of it, less of it, and who did what."""
+"""`starter.py stock`: how much there is, adding to it, correcting it, and who did what."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +29,7 @@ MOST = 100_000_000
 def show(
     skus: Annotated[list[str], typer.Argument(metavar="SKU…", help="One or more.")], as_json: base.AsJson = False
 ) -> None:
-    """How much there is of each: to sell by channel, and by warehouse; and its purchase limit."""
+    """Show how much there is of each SKU, to sell by channel and by warehouse, and its purchase limit."""
 
     async def work(engine: "AsyncEngine") -> "list[StockView]":
         from store.stock.changes import view
@@ -73,9 +73,9 @@ def receive(
     actor: Actor = "operator",
     as_json: base.AsJson = False,
 ) -> None:
-    """There are more pieces: to sell, or in a warehouse.
+    """Add pieces: to sell, or in a warehouse.
 
-    From the first time on, what its merchant sells is sent from that warehouse."""
+    From the first time on, what the product's merchant sells is sent from that warehouse."""
     _change(sku, pieces, "receive", channel, warehouse, actor, "", as_json)
 
 
@@ -89,7 +89,7 @@ def adjust(
     warehouse: Warehouse = None,
     as_json: base.AsJson = False,
 ) -> None:
-    """Put a count right. What is held for orders is never taken away."""
+    """Correct a count. What is held for orders is never taken away."""
     if delta == 0:
         raise base.Fault("DELTA: must not be 0: there is nothing to adjust", base.BAD_INPUT)
     _change(sku, delta, "adjust", channel, warehouse, actor, reason, as_json)
@@ -101,9 +101,9 @@ def import_(
     actor: Actor = "operator",
     as_json: base.AsJson = False,
 ) -> None:
-    """Receive what a file lists: all of its rows, or none.
+    """Receive what a file lists, all of its rows or none.
 
-    A row may also name its channel or its warehouse, and a reason. The same file is imported once."""
+    A row may also name its channel or its warehouse, and a reason. The same file is imported only once."""
     from cli.stock_file import bad_rows, read_stock_file
 
     given = read_stock_file(file)
@@ -144,7 +144,7 @@ def limit(
     actor: Actor = "operator",
     as_json: base.AsJson = False,
 ) -> None:
-    """The most that one buyer may have, in orders that are not closed."""
+    """Set or remove the most that one buyer may have, in orders that are not closed."""
     from domain.order.stock import PurchaseLimit
 
     if (pieces is None) != none:
@@ -172,7 +172,7 @@ def history(
     last: Annotated[int, typer.Option(min=1, max=10_000, help="How many entries.")] = 50,
     as_json: base.AsJson = False,
 ) -> None:
-    """What was done to a SKU's counters: by orders and by people, the newest last."""
+    """Show what orders and people did to a SKU's counters, the newest last."""
 
     async def work(engine: "AsyncEngine") -> "list[StockEntry]":
         from store.stock.changes import history as entries
@@ -252,7 +252,7 @@ async def _make(engine: "AsyncEngine", changes: "list[Change]", done_before: str
 
 
 async def _merchants(engine: "AsyncEngine", skus: set[str], known: bool = False) -> dict[str, str]:
-    """Who sells each product. `known`: one that nobody sells is refused."""
+    """Who sells each product, by SKU. With `known`, raises Fault for one that nobody sells."""
     from store.catalog.products import PostgresCatalog
 
     found = await PostgresCatalog(engine).on_sale(skus)

@@ -1,4 +1,4 @@
-"""A file of goods received: JSON or CSV, read strictly, row by row."""
+"""A file of received goods, in JSON or CSV, read strictly row by row."""
 
 import csv
 import hashlib
@@ -19,7 +19,7 @@ MOST_TOLD = 5
 
 
 class Row(Document):
-    """So many pieces more: in a channel, or in a warehouse if one is named."""
+    """A number of pieces more of a SKU: in a channel, or in a warehouse if one is named."""
 
     sku: Id
     pieces: int = Field(ge=1, le=100_000_000)
@@ -33,14 +33,14 @@ class _Rows(Document):
 
 
 class StockFile(Document):
-    """`key` is the content's: the same file is imported once."""
+    """The rows of a file. `key` is the SHA-256 of its content, by which the same file is imported only once."""
 
     key: str
     rows: list[Row]
 
 
 def read_stock_file(file: str) -> StockFile:
-    """All rows or none: a Fault names the rows that are wrong."""
+    """Read a file, all rows or none. Raises Fault, which names the rows that are wrong."""
     raw = read_bytes(file)
     name = "stdin" if file == "-" else file
     given = _csv(raw, name) if Path(file).suffix.lower() == ".csv" else parse_document(_Rows, raw, name).rows
@@ -62,7 +62,7 @@ def bad_rows(name: str, wrong: list[str], code: int) -> Fault:
 
 
 def _csv(raw: bytes, name: str) -> list[dict[str, Any]]:
-    """A heading, then a row a line; an empty field is left out."""
+    """The rows of a CSV file: its first line names the columns, and an empty field is left out. Raises Fault."""
     try:
         table = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:
@@ -84,7 +84,8 @@ def _csv(raw: bytes, name: str) -> list[dict[str, Any]]:
 
 
 def _typed(fields: dict[str, str]) -> dict[str, Any]:
-    """CSV knows text only. What is no whole number stays text, and is refused by name."""
+    """The fields of a CSV row, of which `pieces` becomes a number. If it is no whole number it stays text, which the
+    model then refuses by name."""
     given: dict[str, Any] = {name: text for name, text in fields.items() if text}
     if (pieces := fields.get("pieces", "")).isascii() and pieces.removeprefix("-").isdigit():
         given["pieces"] = int(pieces)

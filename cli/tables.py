@@ -11,7 +11,7 @@ WIDTH_OF_A_PIPE = 120
 
 @dataclass(frozen=True)
 class Column:
-    """`fixed`: never wrapped, because it is copied from there."""
+    """A column of a table. A `fixed` one is never wrapped, because people copy from it."""
 
     name: str
     right: bool = False
@@ -19,7 +19,7 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Rows of plain text: what looks like markup or escapes in a title stays text. Empty columns are left out."""
+    """Print rows of plain text: what looks like markup or escapes stays text. Empty columns are left out."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`starter.py token`: a bearer token for the gateway. Accounts and log-in are not ours; this is for trying it out."""
+"""`starter.py token`: a bearer token for the gateway, for trying it out. Accounts and log-in are not part of this."""
 
 from datetime import timedelta
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`starter.py verify`: is the evidence of an order still what the buyer saw?"""
+"""`starter.py verify`: whether the evidence of an order is still what the buyer saw."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,8 +25,8 @@ def verify(
 ) -> None:
     """Show what the buyer saw, and whether the evidence of it is intact.
 
-    Recomputes the digests of what was sold and the order's hash chain. Exit code 0: intact; 1: it is not, or there is
-    no such order."""
+    It recomputes the digests of what was sold and the order's hash chain. Exit code 0: it is intact; 1: it is not, or
+    there is no such order."""
     number = base.order_number(order_no).order_no
     verified = base.with_engine(lambda engine: _verify(engine, number))
     if verified is None:
@@ -46,7 +46,8 @@ async def _verify(engine: "AsyncEngine", order_no: str) -> Verified | None:
 
 
 async def _history(order_no: str) -> dict[int, str] | None:
-    """Evidence outlives Temporal: when it does not answer, the database is asked alone."""
+    """The digests in the run's history; None when Temporal does not answer, since the database's evidence can be
+    verified alone."""
     from temporalio.service import RPCError
 
     from cli.evidence_history import digests_in_history

@@ -1,4 +1,4 @@
-"""The two kinds of model everything else is made of."""
+"""The two kinds of model that everything else is made of: messages and documents."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -9,21 +9,21 @@ _NO_OFFSET = timedelta(0)
 
 
 class Message(BaseModel):
-    """What parts of the system say to each other. Ignores fields it does not know, so that an older
-    reader survives a newer writer; a new field needs a default, so that a newer reader survives an older one."""
+    """A message between parts of the system. Fields it does not know are ignored, so that an older reader
+    survives a newer writer; a new field needs a default, so that a newer reader survives an older writer."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
 class Document(BaseModel):
-    """What people and other programs write. A key it does not know is an error that names it."""
+    """A document that people or other programs write. An unknown key is an error that names the key."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     @field_validator("*")
     @classmethod
     def _storable(cls, value: object) -> object:
-        # JSON and Python can hold it, PostgreSQL's text can't: unrefused, its order would be tried for ever.
+        # JSON and Python can hold a NUL, but PostgreSQL's text can't: an order with one would be retried for ever.
         if _holds_nul(value):
             raise ValueError("must not hold the character NUL")
         return value

@@ -1,4 +1,4 @@
-"""Reading a document that people or other programs wrote: one error, which names the place and the remedy."""
+"""Reading JSON documents that people or other programs wrote, with errors that name the place and the remedy."""
 
 import json
 import re
@@ -14,7 +14,7 @@ D = TypeVar("D", bound=Document)
 
 
 class BadInput(ValueError):
-    """What is wrong where, and what to do about it."""
+    """Raised for a document with a mistake: `place` says where, `problem` says what is wrong and what to do."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -23,7 +23,7 @@ class BadInput(ValueError):
 
 
 class BadDocument(ValueError):
-    """All that is wrong with a document, in its order."""
+    """Raised for a document of many rows, with all that is wrong with it, in the order of the places."""
 
     def __init__(self, problems: Iterable[BadInput]) -> None:
         self.problems = sorted({each.place: each for each in problems}.values(), key=_position)
@@ -31,20 +31,20 @@ class BadDocument(ValueError):
 
 
 def read_document(model: type[D], text: str | bytes) -> D:
-    """Check a JSON text against a model. NaN, duplicate keys and booleans as numbers are refused."""
+    """Read a JSON text as a model. Raises BadInput, also for NaN, duplicate keys and booleans used as numbers."""
     raw = load(text)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        # An unknown key before all: it is often the cause of the others (a misspelled name).
+        # An unknown key is told before all else: a misspelled name is often the cause of the other errors.
         found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
         raise _told(found[0], raw) from None
 
 
 def read_whole_document(model: type[D], text: str | bytes, check: Callable[[Any], Iterable[BadInput]]) -> D:
-    """The same for a document of many rows: all that is wrong is told at once, in a `BadDocument`.
+    """Read a document of many rows as a model. Raises BadDocument, which tells all that is wrong at once.
 
-    `check` is given the plain JSON, which may be anything, and names what the model can't."""
+    `check` is given the plain JSON, which may be anything, and names the mistakes that the model can't find."""
     try:
         raw, flaws = _load(text)
     except BadInput as wrong:
@@ -53,7 +53,7 @@ def read_whole_document(model: type[D], text: str | bytes, check: Callable[[Any]
     try:
         document = model.model_validate_json(text)
     except ValidationError as error:
-        # The flaws last: of two problems at one place the last is told, and these are the causes.
+        # The causes come last, since of two problems at one place the last is told.
         problems = [*(_told(found, raw) for found in error.errors(include_url=False)), *problems]
     if problems:
         raise BadDocument(problems)
@@ -61,7 +61,7 @@ def read_whole_document(model: type[D], text: str | bytes, check: Callable[[Any]
 
 
 def load(text: str | bytes) -> Any:
-    """JSON that says one thing only, as plain objects. Raises `BadInput`."""
+    """Read JSON that is unambiguous (no duplicate key, no NaN) as plain objects. Raises BadInput."""
     raw, flaws = _load(text)
     for flaw in flaws:
         raise flaw
@@ -69,9 +69,9 @@ def load(text: str | bytes) -> Any:
 
 
 def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
-    # pydantic's own reader takes the last of two equal keys, silently; this one is here to refuse them.
+    # pydantic's own reader silently takes the last of two equal keys; this one refuses them.
     try:
-        words = text if isinstance(text, str) else text.decode()  # bytes as they are could be UTF-16 too
+        words = text if isinstance(text, str) else text.decode()  # json.loads would take UTF-16 bytes too
         raw = json.loads(words, object_pairs_hook=_object, parse_constant=_NotANumber)
         return raw, list(_flaws(raw))
     except json.JSONDecodeError as error:
@@ -85,16 +85,16 @@ def _load(text: str | bytes) -> tuple[Any, list[BadInput]]:
 
 
 def _position(problem: BadInput) -> list[tuple[int, str]]:
-    """products[10] stands after products[9]."""
+    """The sort key of a problem's place: products[10] comes after products[9]."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", problem.place)]
 
 
 class _NotANumber(str):
-    """NaN or an infinity, which Python's reader would let pass."""
+    """A NaN or an infinity, which Python's reader would let pass."""
 
 
 class _Twice(dict[str, Any]):
-    """An object with a key that stands twice in it."""
+    """An object in which a key appears twice."""
 
     key: str
 
@@ -110,7 +110,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
-    """Each of those in the document."""
+    """Every duplicate key and every NaN or infinity in the document."""
     if isinstance(raw, _Twice):
         yield BadInput(inside(place, raw.key), "stands twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
@@ -125,7 +125,7 @@ def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
 
 
 def inside(place: str, part: str | int) -> str:
-    """The place of a key or of a list's entry; what can't stand in one line of an error is written out."""
+    """The place of a key or of a list's entry; characters that would break the line of an error are escaped."""
     if isinstance(part, int):
         return f"{place}[{part}]"
     return f"{place}.{_spoken(part)}" if place else _spoken(part)
@@ -142,8 +142,7 @@ def _told(found: ErrorDetails, raw: Any) -> BadInput:
 
 
 def _place(loc: tuple[int | str, ...], raw: Any, error: str) -> str:
-    """Like `lines[0].quantity`. pydantic also names the branch of a union, which is no part of the
-    document."""
+    """A place like `lines[0].quantity`, without the branch of a union, which pydantic names and no document has."""
     place = ""
     for i, part in enumerate(loc):
         if isinstance(part, int):
@@ -163,7 +162,7 @@ def _shown(value: object) -> str:
 
 
 def _spoken(key: str) -> str:
-    """A key as it can stand in one line of an error."""
+    """A key as it can be shown in one line of an error: shortened and escaped."""
     shown = key if len(key) <= 80 else key[:77] + "..."
     return shown if shown.isprintable() else json.dumps(shown)
 

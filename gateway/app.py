@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from activities.notifications import NotificationReader
 from acts.acts import NoSuchOrder
 from acts.checkout import Unavailable
 from acts.front import Front
@@ -46,10 +47,10 @@ Callers bring a bearer token with a role and an id. A party sees and does only i
 one that does not exist. Errors are problem+json. Money is in fen, times are UTC, order numbers are text."""
 
 
-def create_app(front: Front, settings: GatewaySettings) -> FastAPI:
+def create_app(front: Front, settings: GatewaySettings, notifications: NotificationReader) -> FastAPI:
     # A slash too many is another address: no redirects that a POST would not survive.
     app = FastAPI(title="Orders", version="1", description=_ABOUT, redirect_slashes=False, redoc_url=None)
-    app.state.gateway = Gateway(front, settings, Rate(settings.requests_per_minute))
+    app.state.gateway = Gateway(front, settings, notifications, Rate(settings.requests_per_minute))
     for router in _ROUTERS:
         app.include_router(router)
     for kind in (Problem, RequestValidationError, HTTPException, Exception, *_FAULTS_BEHIND_US, *_OTHERS):

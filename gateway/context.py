@@ -1,4 +1,4 @@
-"""What every route needs: the front, the settings, the rates."""
+"""What every route needs: the front, the settings, the reader of notifications, the rates."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
+from activities.notifications import NotificationReader
 from acts.front import Front
 from domain.base import Message
 from gateway.limits import Rate
 
 
 class GatewaySettings(Message):
-    """`webhook_secret` is shared with the payment provider, `jwt_key` with whoever logs callers in."""
+    """`jwt_key` is shared with whoever logs callers in."""
 
     jwt_key: SecretStr
-    webhook_secret: SecretStr
     body_bytes: int = 256 * 1024
     requests_per_minute: int = 600
 
@@ -24,6 +24,7 @@ class GatewaySettings(Message):
 class Gateway:
     front: Front
     settings: GatewaySettings
+    notifications: NotificationReader
     rate: Rate
 
 

@@ -1,5 +1,6 @@
-"""One way to call a party over HTTP: little patience, and errors that say what was called, nothing secret."""
+"""How a party is called over HTTP: with a short timeout, and with errors that name the call and hold no secret."""
 
+from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -10,7 +11,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class PartyFault(Exception):
-    """A party outside the house gave no answer, or not one we can use. It may have done what was asked."""
+    """Raised when an outside party gives no answer, or none that we can use. It may have done what was asked, so the
+    caller asks again under the same key. `status` is that of the HTTP answer, if there was one."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -18,18 +20,20 @@ class PartyFault(Exception):
 
 
 def segment(text: str) -> str:
-    """An id as one segment of a path, whatever is in it. Its dots too: the segments `.` and `..` are ways to go."""
+    """An id as one segment of a URL's path, whatever is in it. Dots are escaped too, since the segments `.` and `..`
+    would change the path."""
     return quote(text, safe="").replace(".", "%2E")
 
 
 class HttpParty:
-    """A party at one address, called over one client that is kept and used again."""
+    """A party at one address, called over one HTTP client that is kept open."""
 
     party = "party"
 
-    def __init__(self, base_url: str, timeout_s: float = 5.0) -> None:
-        # trust_env: only runtime/ reads the environment, and a proxy set there must not get in between.
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False)
+    def __init__(self, base_url: str, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` go with every call, as a key does."""
+        # trust_env is off: only runtime/ reads the environment, and a proxy that is set there must not get in between.
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, headers=headers, trust_env=False)
 
     async def aclose(self) -> None:
         """Close the connections. The party can't be called after this."""
@@ -45,12 +49,12 @@ class HttpParty:
         try:
             return await self._client.request(method, path, **request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Not chained: what httpx says may hold the address, and an address may hold a password.
+            # The error is not chained: httpx's may hold the address, and an address may hold a password.
             name = type(error).__name__
             raise PartyFault(f"{self.party}: {method} {path}: no answer ({name})") from None
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Call, and take only a 2xx for an answer."""
+        """Call, and accept only a 2xx as an answer. Raises PartyFault."""
         response = await self._call(method, path, **request)
         if not response.is_success:
             raise self._refuse(response)
@@ -66,7 +70,7 @@ class HttpParty:
         try:
             return answer.model_validate_json(response.content)
         except ValidationError:
-            # Not chained: pydantic prints what it was given.
+            # The error is not chained: pydantic prints what it was given.
             asked = response.request
             path = asked.url.raw_path.decode("ascii")
             wanted = answer.__name__
@@ -74,5 +78,5 @@ class HttpParty:
 
 
 def json_body(message: BaseModel) -> dict[str, Any]:
-    """A model as the body of a request, for `_call(**...)`."""
+    """A model as the body of a request, as keyword arguments of `_call`."""
     return {"content": message.model_dump_json(), "headers": {"content-type": "application/json"}}

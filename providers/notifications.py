@@ -1,8 +1,4 @@
-"""The payment provider's notifications: is it from the provider, and what does it say?
-
-Standard Webhooks, checked over the raw body. Nothing is parsed, let alone believed, before the signature is
-right. A right signature does not make a notification new: the caller keeps the ids for ever, to know a repeat.
-"""
+"""The payment provider's notifications by the specification Standard Webhooks, which the sandbox keeps to."""
 
 import json
 import re
@@ -12,11 +8,12 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, ValidationError
 from standardwebhooks import Webhook
 
+from activities.notifications import BadNotification, BadSecret, BadSignature, PaymentNotification
 from domain.base import Message, Utc
 from domain.order.payment import Capture
 
-# The library is loose where the standard is strict (it passes over stray characters in base64, and takes 1.5
-# for a time), so each header's shape is checked first. No dot in an id: what is signed is "id.timestamp.body".
+# The library is lax where the standard is strict (it skips stray characters in base64, and takes 1.5 for a time), so
+# each header's shape is checked first. An id has no dot, since what is signed is "id.timestamp.body".
 _SIGNATURE = r"v[0-9]+[a-z]?,[A-Za-z0-9+/]+={0,2}"
 _SHAPES = {
     "webhook-id": re.compile(r"[A-Za-z0-9_\-]{1,128}"),
@@ -27,16 +24,8 @@ _SHAPES = {
 Id = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 
 
-class BadSignature(Exception):
-    """Not from the provider, or not provably so. Answer 401."""
-
-
-class BadNotification(Exception):
-    """From the provider, but not what was agreed. Answer 4xx and raise an alarm: money may be behind it."""
-
-
 class _WireCapture(Capture):
-    """What the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
+    """A capture that the ledgers can hold: a NUL or a number beyond bigint is refused here, not by the database."""
 
     capture_id: Id
     payment_id: Id
@@ -50,29 +39,25 @@ class _Notification(Message):
     data: _WireCapture
 
 
-def verify(secret: str, headers: Mapping[str, str], raw_body: bytes) -> tuple[str, Capture]:
-    """The notification's id and the capture it tells of.
+class StandardWebhooks:
+    """Implements `activities.notifications.NotificationReader`: signed with `secret` within five minutes of now."""
 
-    Raises `BadSignature` for whatever is not signed with `secret` within five minutes of now, and
-    `BadNotification` for what is signed but has the wrong form.
-    A `secret` that is no secret raises `ValueError`.
-    """
-    webhook = _webhook(secret)
-    signed = _signature_headers(headers)
-    try:
-        webhook.verify(raw_body, signed, json_parse=False)
-    except Exception:
-        # Everything: the library lets ValueError and others through for input that is merely malformed.
-        raise BadSignature("the signature is not right") from None
-    return signed["webhook-id"], _capture(raw_body)
+    def __init__(self, secret: str) -> None:
+        """Raises `BadSecret` for what is not base64, optionally after `whsec_`."""
+        try:
+            self._webhook = Webhook(secret)
+        except Exception:
+            # Not chained, so that the secret is in no log.
+            raise BadSecret("the webhook secret must be base64, optionally after whsec_") from None
 
-
-def _webhook(secret: str) -> Webhook:
-    try:
-        return Webhook(secret)
-    except Exception:
-        # Ours to mend, so no BadSignature; and not chained, so that the secret is in no log.
-        raise ValueError("the webhook secret must be base64, optionally after whsec_") from None
+    def read(self, headers: Mapping[str, str], raw_body: bytes) -> PaymentNotification:
+        signed = _signature_headers(headers)
+        try:
+            self._webhook.verify(raw_body, signed, json_parse=False)
+        except Exception:
+            # Everything: the library lets ValueError and others through for input that is merely malformed.
+            raise BadSignature("the signature is not right") from None
+        return PaymentNotification(signed["webhook-id"], _capture(raw_body, signed["webhook-id"]))
 
 
 def _signature_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -82,7 +67,7 @@ def _signature_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if name not in _SHAPES:
             continue
         if name in signed:
-            raise BadSignature(f"the header {name} stands twice")
+            raise BadSignature(f"the header {name} is there twice")
         if not _SHAPES[name].fullmatch(value):
             raise BadSignature(f"the header {name} is malformed")
         signed[name] = value
@@ -92,22 +77,22 @@ def _signature_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return signed
 
 
-def _capture(raw_body: bytes) -> Capture:
+def _capture(raw_body: bytes, notification_id: str) -> Capture:
     try:
         json.loads(raw_body, object_pairs_hook=_each_key_once, parse_constant=_no_constant)
         wire = _Notification.model_validate_json(raw_body).data
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in e["loc"]) or "body" for e in error.errors()})
-        raise BadNotification(f"wrong or missing: {', '.join(fields)}") from None
+        raise BadNotification(f"wrong or missing: {', '.join(fields)}", notification_id) from None
     except (ValueError, RecursionError) as error:
-        raise BadNotification(f"not strict JSON: {error}") from None
+        raise BadNotification(f"not strict JSON: {error}", notification_id) from None
     return Capture(**wire.model_dump())
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is there twice")
     return found
 
 

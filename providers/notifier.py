@@ -1,4 +1,4 @@
-"""Alarms and notices, posted to a webhook address."""
+"""Posts alarms and notices to a webhook address."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ from providers.calls import HttpParty, segment
 
 
 class HttpNotifier(HttpParty):
-    """Posts to `{url}/{topic}`. The receiver knows a repeat by the header `webhook-id`."""
+    """Posts messages to `{url}/{topic}`. The receiver recognises a repeat by the header `webhook-id`."""
 
     party = "notifier"
 
     async def post(self, topic: str, message_id: str, body: dict[str, Any]) -> None:
-        """Deliver one message; anything but a 2xx raises `PartyFault`, and it is to be posted again."""
+        """Deliver one message. Anything but a 2xx raises PartyFault, and the message must be posted again. Idempotency
+        key: `message_id`."""
         await self._ask("POST", f"/{segment(topic)}", json=body, headers={"webhook-id": message_id})

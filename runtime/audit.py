@@ -1,4 +1,4 @@
-"""When the audit runs: by its schedule in Temporal, which every worker sees to, and now, when somebody asks."""
+"""When the audit runs: by its schedule in Temporal, which every worker keeps up to date, and when somebody asks."""
 
 import logging
 from datetime import timedelta
@@ -31,8 +31,8 @@ log = logging.getLogger("audit")
 
 
 async def ensure_audit(client: Client, settings: Settings) -> None:
-    """The schedule is as the settings say: there, with this interval, or (0) not there. Workers may race: all of them
-    want the same."""
+    """Make the audit's schedule what the settings say; an interval of 0 removes it. Workers may do this concurrently,
+    since all of them want the same."""
     handle = client.get_schedule_handle(SCHEDULE)
     if settings.audit_interval_s == 0:
         await _remove(handle)
@@ -53,7 +53,7 @@ async def _remove(handle: ScheduleHandle) -> None:
 
 
 def _changed(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:
-    """None: it is as it should be. A pause that an operator has set stays."""
+    """The update that the schedule needs; None if it is as it should be. A pause that an operator has set stays."""
     there = found.description.schedule
     action = there.action
     same_queue = (
@@ -84,7 +84,7 @@ def _schedule(settings: Settings) -> Schedule:
 
 
 async def audit_now(client: Client, settings: Settings, start: StartAudit | None = None) -> AuditReport:
-    """Whoever asks while one is under way that was asked for gets that one's report."""
+    """Run the audit now and return its report. If one that somebody asked for is under way, its report is returned."""
     report: AuditReport = await client.execute_workflow(
         StockAudit.run,
         start or StartAudit(),

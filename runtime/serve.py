@@ -1,4 +1,4 @@
-"""`python -m runtime.serve`: the gateway as a process, until SIGTERM; then it finishes what is under way."""
+"""`python -m runtime.serve`: the gateway as a process. On SIGTERM it finishes what is under way, and ends."""
 
 import asyncio
 import logging
@@ -8,10 +8,12 @@ import socket
 import uvicorn
 import uvloop
 
+from activities.notifications import BadSecret
 from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime import logs
 from runtime.embedded import HOST
+from runtime.parties import chosen
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable
 from runtime.wiring import open_front
@@ -22,14 +24,14 @@ log = logging.getLogger("gateway")
 def gateway_settings(settings: Settings) -> GatewaySettings:
     return GatewaySettings(
         jwt_key=settings.jwt_key,
-        webhook_secret=settings.webhook_secret,
         body_bytes=settings.body_bytes,
         requests_per_minute=settings.requests_per_minute,
     )
 
 
 def listen(port: int) -> socket.socket:
-    """Bound before anything else is opened: a taken port is found at once."""
+    """A socket that is bound to the port. It is made before anything else is opened, so that a taken port shows at
+    once. Raises OSError."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -41,14 +43,16 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(settings: Settings, listening: socket.socket) -> None:
-    """Until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start."""
+    """Serve until SIGTERM or Ctrl-C. Raises `Unreachable` when Temporal does not answer at the start, and `BadSecret` when
+    the provider's notifications can't be read with the secret that is set."""
+    notifications = chosen(settings).notifications(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again after its orderly stop; this one swallows it, so that we exit with 0.
         loop.add_signal_handler(number, lambda: None)
     async with open_front(settings) as front:
         config = uvicorn.Config(
-            create_app(front, gateway_settings(settings)),
+            create_app(front, gateway_settings(settings), notifications),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -58,7 +62,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after an orderly stop, 1 when it can't start."""
+    """Run the gateway; returns the exit status: 0 after an orderly stop, 1 when it can't start."""
     logs.as_json()
     settings = load()
     try:
@@ -67,8 +71,8 @@ def main() -> int:
     except OSError as error:
         log.error("the gateway can't listen on port %d: %s", settings.gateway_port, error.strerror or error)
         return 1
-    except Unreachable as unreachable:
-        log.error("%s", unreachable)
+    except (Unreachable, BadSecret) as fault:
+        log.error("%s", fault)
         return 1
     return 0
 

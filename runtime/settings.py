@@ -1,6 +1,6 @@
-"""Every setting, and the only place that reads the environment.
+"""Every setting. This is the only place that reads the environment.
 
-The standard names (`DATABASE_URL`, `TEMPORAL_…`) are taken as they are; all others begin with `ORDERS_`.
+Variables with standard names (`DATABASE_URL`, `TEMPORAL_…`) are taken as they are; all others begin with `ORDERS_`.
 """
 
 import difflib
@@ -31,24 +31,24 @@ DEVELOPMENT_ORDER_NUMBER_KEY = "development-only-key-of-the-order-numbers"
 Port = Annotated[int, Field(ge=1, le=65_535)]
 PortOrOff = Annotated[int, Field(ge=0, le=65_535)]
 Count = Annotated[int, Field(ge=1)]
-Limit = Annotated[int, Field(ge=0, le=10**12)]  # 0: none
+Limit = Annotated[int, Field(ge=0, le=10**12)]  # 0 means no limit
 Seconds = Annotated[int, Field(ge=1, le=10 * 366 * 86_400)]
 Key = Annotated[SecretStr, Field(min_length=32)]
 
 
 def standard(name: str) -> Any:
-    """A field read from a variable that other programs know too."""
+    """A field that is read from a variable which other programs know too."""
     return Field("", validation_alias=AliasChoices(name, name.lower()))
 
 
 class Settings(BaseSettings):
-    """What may be set. Frozen: two parts of a process never see two values."""
+    """All settings. They are frozen, so that two parts of a process never see two values."""
 
     model_config = SettingsConfigDict(
         env_prefix="ORDERS_", frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
     )
 
-    # The servers. Empty: the ones that `make up` starts.
+    # The servers. Where these are empty, the ones that `make up` starts are used.
     database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL", "database_url"), repr=False)
     temporal_address: str = standard("TEMPORAL_ADDRESS")
     temporal_namespace: str = standard("TEMPORAL_NAMESPACE")
@@ -56,13 +56,15 @@ class Settings(BaseSettings):
     temporal_config_file: str = standard("TEMPORAL_CONFIG_FILE")
     embedded: str = ""  # set by `make up` for its own processes: which of the two servers are the embedded ones
 
-    # Where everything is.
+    # Where things are: data, ports and the outside parties.
     data_dir: Path = Path(".data")
     temporal_port: Port = 7233
     temporal_ui_port: Port = 8233
     gateway_port: Port = 8080
     sandbox_port: Port = 8090
     metrics_port: PortOrOff = 9464
+    # Whose services are called, as module:name; empty: those that come with it.
+    parties: Annotated[str, Field(pattern=r"^$|^[\w.]+:\w+$")] = ""
     payment_url: str = ""  # the payment provider; empty: the sandbox
     merchant_url: str = ""  # the merchants' system; empty: the sandbox
     notify_url: str = ""  # where notices and alarms are posted; empty: they are logged only
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
 
     # The worker.
     task_queue: Annotated[str, Field(min_length=1)] = "orders"
-    deployment_name: str = ""  # both or none: with them, worker versioning is on
+    deployment_name: str = ""  # set with `build_id` or not at all: with both, worker versioning is on
     build_id: str = ""
     graceful_shutdown_s: Seconds = 10
     workflow_task_timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
@@ -153,16 +155,16 @@ class Settings(BaseSettings):
 
     @property
     def embedded_temporal(self) -> bool:
-        """Whether Temporal is the one that `make up` starts.
+        """Whether the Temporal server is the one that `make up` starts.
 
-        A `temporal.toml` counts only when a variable asks for it: one that lies around on somebody's machine must
-        not send a demo's orders to its cluster."""
+        A `temporal.toml` counts only when a variable asks for it: one that happens to be on somebody's machine must not
+        send a demo's orders to its cluster."""
         named = self.temporal_address or self.temporal_profile or self.temporal_config_file
         return "temporal" in self.embedded or not named
 
     @property
     def embedded_postgres(self) -> bool:
-        """Whether PostgreSQL is the one that `make up` starts."""
+        """Whether the PostgreSQL server is the one that `make up` starts."""
         return "postgres" in self.embedded or not self.database_url
 
     @property
@@ -179,7 +181,7 @@ class Settings(BaseSettings):
         return self.payment_url or self.sandbox_url
 
     def terms(self) -> Terms:
-        """The terms a new order is sold under."""
+        """The terms that a new order is sold under."""
         return Terms(**{name: getattr(self, name) for name in Terms.model_fields})
 
     def environment(self) -> dict[str, str]:
@@ -207,7 +209,7 @@ STANDARD = {
 
 
 class Running(BaseModel):
-    """`up.json`: what `make up` has running, for the commands that come after it."""
+    """The content of `up.json`: what `make up` has running, for the commands that are used meanwhile."""
 
     pid: int
     temporal_address: str = ""
@@ -223,10 +225,10 @@ def variable(field: str) -> str:
 
 
 def running(data_dir: Path) -> Running | None:
-    """What is up, by `up.json`; None when nothing is, also when its owner died without removing it."""
+    """What is running, by `up.json`; None when nothing is, even if a dead owner has left the file behind."""
     try:
         with (data_dir / "up.lock").open() as lock:
-            # The owner holds it as long as it lives; a process id alone may belong to another program by now.
+            # The owner holds the lock as long as it lives; a process id alone may belong to another program by now.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return None
     except BlockingIOError:
@@ -240,7 +242,8 @@ def running(data_dir: Path) -> Running | None:
 
 
 def load_without_servers() -> Settings:
-    """The settings as they are set, for whoever starts the servers. Ends the process on a bad value."""
+    """The settings as they are set, for whoever starts the servers. Ends the process with status 2 and a line for each
+    value that can't be used."""
     known = [variable(name) for name in Settings.model_fields]
     for name in os.environ:
         if name.startswith("ORDERS_") and name not in known:
@@ -253,9 +256,9 @@ def load_without_servers() -> Settings:
 
 
 def load() -> Settings:
-    """The settings with the addresses of the servers, those that are set or those that `make up` has started.
+    """The settings with the addresses of the servers: those that are set, or those that `make up` has started.
 
-    Ends the process with one clear line for each value that can't be used."""
+    Ends the process with status 2 and a line for each value that can't be used, or when no server is known."""
     settings = load_without_servers()
     needed = {"temporal_address": settings.embedded_temporal, "database_url": settings.embedded_postgres}
     missing = [name for name, embedded in needed.items() if embedded and not getattr(settings, name)]
@@ -271,7 +274,7 @@ def load() -> Settings:
 
 
 def _line(error: dict[str, Any]) -> str:
-    """One line that names the variable and says what would be right. Never the value: it may be a secret."""
+    """One line that names the variable and says what would be right. The value is never shown: it may be a secret."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message

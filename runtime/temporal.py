@@ -1,4 +1,4 @@
-"""The connection to Temporal, what runs are found by there, and links to its UI."""
+"""The connection to Temporal, the search attributes that runs are found by, and links to its UI."""
 
 import dataclasses
 import re
@@ -18,15 +18,15 @@ from temporalio.service import RetryConfig
 
 from runtime.settings import Settings
 
-# Without it a call to a server that is gone blocks for 10 s, whatever its own timeout.
+# Without this a call to a server that is gone blocks for 10 s, whatever the call's own timeout.
 FAIL_FAST = RetryConfig(max_retries=3, max_elapsed_time_millis=1000)
 
 _CONVERTERS = PydanticPayloadConverter().converters
 
 
 class OurModels(CompositePayloadConverter):
-    """The SDK's converter of pydantic's models, made once for the process. The SDK makes one for each run and some for
-    each workflow task, and every one of its own would learn our types anew."""
+    """The SDK's converter of pydantic models, made once for the process. The SDK makes a converter for each run and
+    several for each workflow task, and each of them would build the schemas of our types anew."""
 
     def __init__(self) -> None:
         self.converters = _CONVERTERS
@@ -36,11 +36,12 @@ DATA_CONVERTER = dataclasses.replace(pydantic_data_converter, payload_converter_
 
 
 class Unreachable(Exception):
-    """Temporal does not answer; the message is for people."""
+    """Raised when Temporal does not answer; the message is for people. Processes end with it, commands report it."""
 
 
 def connection(settings: Settings) -> ClientConnectConfig:
-    """Where to connect and as whom. For a cluster of your own: the standard variables and `temporal.toml`."""
+    """Where to connect, and as whom. A cluster of your own is described by the standard variables and
+    `temporal.toml`."""
     if settings.embedded_temporal:
         return {"target_host": settings.temporal_address, "namespace": "default"}
     found = ClientConfig.load_client_connect_config(
@@ -54,7 +55,7 @@ def connection(settings: Settings) -> ClientConnectConfig:
 
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Client:
-    """A client that speaks our models and fails fast. Raises `Unreachable`."""
+    """A client that converts our models and fails fast. Raises Unreachable."""
     try:
         where = connection(settings)
     except RuntimeError as error:
@@ -70,7 +71,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
             runtime=runtime,
         )
     except RuntimeError as error:
-        told = re.search(r'message: "([^"]+)"', str(error))  # else a long nest of Rust's type names
+        told = re.search(r'message: "([^"]+)"', str(error))  # the rest is nested names of Rust types
         reason = f" ({told[1]})" if told else f": {error}"
         raise Unreachable(
             f"Temporal does not answer at {address}{reason}; start it with `make up`, or set TEMPORAL_ADDRESS"
@@ -78,7 +79,8 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None) -> Clie
 
 
 async def ensure_search_attributes(client: Client, wanted: dict[str, str]) -> None:
-    """Register what the namespace does not have yet. For a cluster of your own; it needs an operator's rights."""
+    """Register the search attributes that the namespace does not have yet. On a cluster of your own this needs an
+    operator's rights."""
     service = client.operator_service
     listed = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
     types = {"KeywordList": "KEYWORD_LIST"}
@@ -93,7 +95,7 @@ async def ensure_search_attributes(client: Client, wanted: dict[str, str]) -> No
 
 
 async def worker_polls(settings: Settings, since: datetime) -> bool:
-    """Whether some worker has asked for work on our task queue since then."""
+    """Whether a worker has asked for work on our task queue since `since`. Raises Unreachable."""
     client = await connect(settings)
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
@@ -106,7 +108,8 @@ async def worker_polls(settings: Settings, since: datetime) -> bool:
 
 
 def operator_links(ui_url: str, namespace: str = "default", now: datetime | None = None) -> dict[str, str]:
-    """Ready-made queries for the Temporal UI, by what an operator asks. Times in them are those of the call."""
+    """Links to the Temporal UI with ready-made queries, by the operator's question. `now` is the time that deadlines
+    are compared with."""
     at = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     queries = {
         "orders needing a person": "NeedsAttention=true",

@@ -1,4 +1,4 @@
-"""`make up`: everything on this machine, until Ctrl-C. `Stack` is the same for the demo and for tests."""
+"""`make up`: runs everything on this machine until Ctrl-C. `Stack` does the same for the demo and for tests."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ STEADY_AFTER_S = 60.0
 
 
 class SetupError(Exception):
-    """It can't start here and now; the message says why and what to do."""
+    """Raised when the stack can't start here and now; the message says why, and what to do."""
 
 
 class Process(Child):
@@ -62,10 +62,10 @@ class Process(Child):
 
 
 class Stack:
-    """The servers and our processes: `async with Stack(settings) as stack:` leaves all of them healthy.
+    """The servers and our processes: inside `async with Stack(settings) as stack:` all of them are up and healthy.
 
-    `only` starts some of them. `stack.settings` has the addresses; `stack.child("worker").kill()` is a crash,
-    and it comes back. Use it from the main thread."""
+    `only` names those to start. `stack.settings` has the addresses. A process that ends is started again, so that
+    `stack.child("worker").kill()` is a crash. Use it from the main thread. Raises SetupError and ServerFailed."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Stack:
 
     @property
     def temporal_ui(self) -> str:
-        """The web UI of the embedded Temporal; empty for another."""
+        """The address of the embedded Temporal's web UI; empty when another Temporal is used."""
         server = self._children.get("temporal")
         return server.ui_url if isinstance(server, TemporalServer) else ""
 
@@ -97,7 +97,7 @@ class Stack:
     async def __aenter__(self) -> Self:
         try:
             self._lock.enter_context(exclusive(self.settings.data_dir))
-            self._up_json.unlink(missing_ok=True)  # of one that was killed
+            self._up_json.unlink(missing_ok=True)  # a stack that was killed has left it behind
             await refuse_taken_ports(self._ports())
             with self._console.status("starting"):
                 await self._start_servers()
@@ -130,13 +130,13 @@ class Stack:
         await self._bring_up(servers)
 
     async def _prepare(self) -> None:
-        """What the processes need before they start: the tables, and the search attributes."""
+        """Prepare what the processes need before they start: the tables and the search attributes."""
         if self.settings.database_url:
             from store.database.migrate import upgrade  # brings Alembic, which is slow to import
 
             try:
                 await upgrade(self.settings.database_url)
-            except Exception as error:  # whatever the driver, SQLAlchemy or Alembic have to say
+            except Exception as error:  # the driver, SQLAlchemy and Alembic each have errors of their own
                 raise SetupError(f"the database's tables can't be made: {type(error).__name__}: {error}") from error
             self._say("the database's tables are up to date")
         if "temporal" in self._elsewhere():
@@ -162,7 +162,7 @@ class Stack:
 
     async def _bring_up(self, children: Mapping[str, Child]) -> None:
         begun = time.monotonic()
-        for name, child in children.items():  # all at once, then wait: two cores have something to do
+        for name, child in children.items():  # all are launched before any is waited for: that uses every core
             self._children[name] = child
             child.launch()
         for child in children.values():
@@ -178,11 +178,11 @@ class Stack:
             await asyncio.sleep(0.05)
 
     async def _keep(self, child: Child) -> None:
-        """Start it again whenever it ends, with longer pauses while it keeps ending."""
+        """Start the child again whenever it ends, after longer and longer pauses while it keeps ending."""
         pause = FIRST_PAUSE_S
         while True:
             since = time.monotonic()
-            while child.running:  # noqa: ASYNC110 - a process's end is no event
+            while child.running:  # noqa: ASYNC110 - no event tells the end of a process
                 await asyncio.sleep(0.1)
             pause = FIRST_PAUSE_S if time.monotonic() - since > STEADY_AFTER_S else pause
             self._say(f"{child.name} ended ({child.exit_code}); it starts again in {pause:g} s, see {child.log}")
@@ -197,7 +197,8 @@ class Stack:
                 self._say(f"{child.name} is back")
 
     def _announce(self) -> None:
-        """Tell the commands that come after us where everything is. Moved into place, never half written."""
+        """Tell the commands where everything is, in `up.json`. The file is moved into place, so that it is never half
+        written."""
         found = Running(
             pid=os.getpid(),
             temporal_address=self.settings.temporal_address,
@@ -212,7 +213,7 @@ class Stack:
         fresh.replace(self._up_json)
 
     async def _stop(self) -> None:
-        """In reverse: the worker drains while the servers are still there."""
+        """Stop the children in reverse order, so that the worker drains while the servers are still there."""
         for keeper in self._keepers:
             keeper.cancel()
         with self._lock:
@@ -227,13 +228,13 @@ class Stack:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _elsewhere(self) -> set[str]:
-        """The servers that are there already, by the settings."""
+        """The servers that, by the settings, are there already."""
         settings = self.settings
         here = {"temporal": settings.embedded_temporal, "postgres": settings.embedded_postgres}
         return {name for name, embedded in here.items() if not embedded}
 
     def _ports(self) -> dict[str, int]:
-        """The ports we are going to listen on, by their setting."""
+        """The ports that we are going to listen on, by the names of their settings."""
         owners = {
             "temporal_port": "temporal",
             "temporal_ui_port": "temporal",
@@ -246,7 +247,8 @@ class Stack:
 
 @contextlib.contextmanager
 def exclusive(data_dir: Path) -> Iterator[None]:
-    """One stack per data folder. The lock goes with its process, however that ends, so it is never stale."""
+    """Hold the data folder's lock: there is one stack per folder. The lock ends with its process, however that ends, so
+    that it is never stale. Raises SetupError."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / "up.lock").open("a+")
@@ -269,7 +271,7 @@ def exclusive(data_dir: Path) -> Iterator[None]:
 
 
 def is_free(port: int) -> bool:
-    """Whether we could listen there."""
+    """Whether we could listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -280,7 +282,8 @@ def is_free(port: int) -> bool:
 
 
 async def refuse_taken_ports(ports: Mapping[str, int]) -> None:
-    """Before anything starts. The children of a stack that was just killed get a second to go."""
+    """Raise SetupError, before anything starts, if a port is taken or is set twice. The children of a stack that was
+    just killed get a second to end."""
     wanted = {name: port for name, port in ports.items() if port}
     for _ in range(10):
         taken = {name: port for name, port in wanted.items() if not is_free(port)}
@@ -296,12 +299,12 @@ async def refuse_taken_ports(ports: Mapping[str, int]) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether one of our HTTP servers is well."""
+    """Whether our HTTP server on the port is healthy."""
     return 0 < get(port, "/health")[0] < 500
 
 
 def polls(settings: Settings, since: datetime) -> bool:
-    """Whether a worker has asked for work since then."""
+    """Whether a worker has asked for work since `since`; False when Temporal does not answer."""
     try:
         return asyncio.run(worker_polls(settings, since))
     except Unreachable:
@@ -309,7 +312,7 @@ def polls(settings: Settings, since: datetime) -> bool:
 
 
 def show_links(stack: Stack, console: Console) -> None:
-    """Where to look, and what to ask there."""
+    """Print where everything is, and an operator's usual questions to the Temporal UI as links."""
     settings = stack.settings
     links = {"gateway": f"{settings.gateway_url}/docs", "sandbox parties": f"{settings.sandbox_url}/docs"}
     if stack.temporal_ui:
@@ -321,7 +324,8 @@ def show_links(stack: Stack, console: Console) -> None:
 
 
 def cancel_on_signals() -> None:
-    """Ctrl-C and SIGTERM cancel this task, once: who presses it again does not cut the orderly stop short."""
+    """Have Ctrl-C, SIGTERM and SIGHUP cancel this task, once: pressing Ctrl-C again does not cut the orderly stop
+    short."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     received: list[int] = []
 
@@ -335,7 +339,7 @@ def cancel_on_signals() -> None:
 
 
 async def up(settings: Settings, only: Collection[str] = EVERYTHING) -> int:
-    """Everything, until a signal; the process's exit code."""
+    """Run everything until a signal comes; returns the process's exit status."""
     console = Console()
     cancel_on_signals()
     try:
@@ -352,7 +356,7 @@ async def up(settings: Settings, only: Collection[str] = EVERYTHING) -> int:
 
 
 def main() -> None:
-    """The command behind `make up`."""
+    """The command that `make up` runs."""
     raise SystemExit(asyncio.run(up(load_without_servers())))
 
 

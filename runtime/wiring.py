@@ -1,8 +1,10 @@
-"""Which implementation stands behind which activity. To put your own service in, change it here, in one place."""
+"""What a process is made of: our own books, and the parties that `runtime.parties` chooses."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -26,14 +28,12 @@ from acts.checkout import Checkout, CheckoutSettings
 from acts.front import Front
 from acts.order_runs import TemporalOrderRuns
 from domain.pricing.order_price import Limits
+from runtime.parties import Opens, chosen
 from runtime.settings import Settings, load
 from runtime.temporal import connect
-from store.accounts.coupons import PostgresCoupons
 from store.after_sale.cases import PostgresAfterSales
 from store.after_sale.refunds import PostgresRefunds
 from store.after_sale.views import PostgresCaseViews
-from store.catalog.products import PostgresCatalog
-from store.catalog.promotions import PostgresPromotions
 from store.database.engine import engine_for
 from store.money.inbox import PostgresInbox
 from store.money.payments import PostgresCashbox
@@ -44,14 +44,13 @@ from store.orders.order_book import PostgresOrderBook
 from store.orders.ownership import PostgresOwnership
 from store.orders.sub_order_book import PostgresSubOrderBook
 from store.orders.views import PostgresViews
-from store.risk.desk import PostgresRisk
-from store.stock.ledger import PostgresStock
-from store.stock.physical import PostgresPhysical
-from store.stock.shelves import PostgresShelves
-from store.stock.sold_out import PostgresStockGate
 
 # One digit of every order number: what kind of business, through which family of channels.
 CHANNEL = 1
+
+ACTIVITY = "__temporal_activity_definition"  # where `activity.defn` leaves what it knows
+
+Party = TypeVar("Party")
 
 
 def limits(settings: Settings) -> Limits:
@@ -63,68 +62,56 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def audit(settings: Settings, engine: AsyncEngine, client: Client) -> AuditActivities:
-    runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
-    return AuditActivities(PostgresAudit(engine), runs)
+@dataclass(frozen=True)
+class Performed:
+    """The activities of a worker. The audit's are named: the relay of the inbox calls them too."""
+
+    activities: list[Callable[..., Any]]
+    audit: AuditActivities
+
+
+def methods_of(*performers: object) -> list[Callable[..., Any]]:
+    """Every activity that one of these objects performs: its methods under `@activity.defn`."""
+    return [
+        method
+        for performer in performers
+        for _, method in inspect.getmembers(performer, inspect.ismethod)
+        if hasattr(method, ACTIVITY)
+    ]
 
 
 @asynccontextmanager
-async def activities(
-    settings: Settings, engine: AsyncEngine, client: Client
-) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+async def open_activities(settings: Settings, engine: AsyncEngine, client: Client) -> AsyncIterator[Performed]:
     """Every activity, each with the party behind it."""
-    # Here, not above: the command line calls no party, and HTTP takes a fifth of its time to import.
-    from providers.merchant import HttpMerchantSystem
-    from providers.payment import HttpPaymentProvider
+    async with AsyncExitStack() as stack:
 
-    async with AsyncExitStack() as parties:
-        provider = await parties.enter_async_context(HttpPaymentProvider(settings.provider_url))
-        merchants = await parties.enter_async_context(HttpMerchantSystem(settings.merchant_url or settings.sandbox_url))
+        async def opened(party: Opens[Party]) -> Party:
+            return await stack.enter_async_context(party(settings, engine))
+
+        parties = chosen(settings)
+        stock = await opened(parties.stock)
         book = PostgresOrderBook(engine)
         sub_book = PostgresSubOrderBook(engine)
-        risk = RiskActivities(PostgresRisk(engine))
-        shelves = PostgresShelves(engine)
-        pricing = PricingActivities(PostgresCatalog(engine), PostgresPromotions(engine), shelves, limits(settings))
-        stock = StockActivities(PostgresStock(engine))
-        physical = PostgresPhysical(engine)
-        goods = GoodsActivities(physical)
-        splitting = SplitActivities(book, physical)
-        coupons = CouponActivities(PostgresCoupons(engine))
-        orders = OrderActivities(book)
-        sub_orders = SubOrderActivities(sub_book)
-        attention = AttentionActivities(PostgresAttention(engine))
-        payment = PaymentActivities(provider, PostgresCashbox(engine))
-        merchant = MerchantActivities(merchants, sub_book)
-        refunds = RefundActivities(PostgresRefunds(engine))
-        cases = AfterSaleActivities(PostgresAfterSales(engine))
-        auditing = audit(settings, engine, client)
-        yield [
-            *(risk.screen_buyer, risk.assess_risk, risk.record_risk_decision),
-            pricing.price_cart,
-            *(stock.reserve_stock, stock.release_stock, stock.deduct_stock, stock.restock),
-            *(
-                orders.look_up_order,
-                orders.record_order,
-                orders.record_refusal,
-                orders.accept_payment,
-                orders.file_captures,
-            ),
-            *(coupons.take_coupons, coupons.redeem_coupons, coupons.give_back_coupons),
-            *(goods.release_goods, goods.take_goods, goods.ship_goods),
-            *(goods.reshelve_goods, goods.reshelve_pieces),
-            splitting.split_order,
-            *(orders.close_lines, orders.close_order),
-            *(sub_orders.sub_order_facts, sub_orders.close_sub_orders, sub_orders.close_pieces),
-            *(refunds.quote_refund, refunds.decide_piece_refund),
-            *(cases.look_up_case, cases.open_case, cases.record_case_act, cases.end_refund),
-            *(sub_orders.record_rescheduled, sub_orders.record_shipped),
-            *(sub_orders.record_delivered, sub_orders.record_received),
-            attention.record_attention,
-            *(payment.create_payment, payment.close_payment, payment.refund, payment.take_stray_payment),
-            *(merchant.hand_over, merchant.grant_goods),
-            *(auditing.find_held, auditing.see_runs, auditing.start_order_again, auditing.nudge_order),
-            *(auditing.compare_books, auditing.mark_findings),
-        ]
+        runs = TemporalOrderRuns(client, settings.task_queue, settings.workflow_task_timeout_s)
+        audit = AuditActivities(PostgresAudit(engine, stock.holdings), stock.holdings, runs)
+        catalog, promotions = await opened(parties.catalog), await opened(parties.promotions)
+        performed = methods_of(
+            audit,
+            RiskActivities(await opened(parties.risk)),
+            PricingActivities(catalog, promotions, stock.shelves, limits(settings)),
+            StockActivities(stock.ledger),
+            GoodsActivities(stock.physical),
+            SplitActivities(book, stock.physical),
+            CouponActivities(await opened(parties.coupons)),
+            OrderActivities(book),
+            SubOrderActivities(sub_book),
+            AttentionActivities(PostgresAttention(engine)),
+            PaymentActivities(await opened(parties.payments), PostgresCashbox(engine)),
+            MerchantActivities(await opened(parties.merchants), sub_book),
+            RefundActivities(PostgresRefunds(engine)),
+            AfterSaleActivities(PostgresAfterSales(engine)),
+        )
+        yield Performed(performed, audit)
 
 
 @asynccontextmanager
@@ -139,7 +126,7 @@ async def open_engine(settings: Settings | None = None) -> AsyncIterator[AsyncEn
 @asynccontextmanager
 async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
     settings = settings or load()
-    async with open_engine(settings) as engine:
+    async with open_engine(settings) as engine, chosen(settings).stock(settings, engine) as stock:
         client = await connect(settings)
         secret = settings.order_number_key.get_secret_value().encode()
         checkout = Checkout(
@@ -151,7 +138,7 @@ async def open_front(settings: Settings | None = None) -> AsyncIterator[Front]:
                 limits=limits(settings),
                 task_timeout_s=settings.workflow_task_timeout_s,
             ),
-            PostgresStockGate(engine),
+            stock.gate,
         )
         yield Front(
             client=client,

@@ -1,4 +1,4 @@
-"""A worker: runs the stories and their activities, and the relays. Several may run."""
+"""A worker: runs the workflows, their activities and the relays. Several workers may run."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from runtime import logs
 from runtime.audit import ensure_audit
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
-from runtime.wiring import activities, audit, open_engine
+from runtime.wiring import open_activities, open_engine
 from store.after_sale.cases import PostgresAfterSales
 from store.database.outbox import PostgresOutbox
 from store.money.inbox import PostgresInbox
@@ -40,8 +40,8 @@ from workflows.sub_order import SubOrder
 
 WORKFLOWS = [Order, SubOrder, AfterSale, StrayPayment, StockAudit]
 
-# The sandbox watches for what a replay could not repeat, at a fifth of a worker's CPU. The tests and the replay of the
-# histories run in it; here nothing is left for it to find.
+# The SDK's sandbox watches for what a replay could not repeat, and costs a fifth of a worker's CPU. The tests and the
+# replay of the recorded histories run in it, so that nothing is left for it to find here.
 NO_SANDBOX = UnsandboxedWorkflowRunner()
 
 log = logging.getLogger("worker")
@@ -71,10 +71,10 @@ async def run_worker(
     interceptors: Sequence[Interceptor] = (),
     runner: WorkflowRunner = NO_SANDBOX,
 ) -> None:
-    """Work until told to stop; then finish what is under way, within the time that the settings give."""
+    """Work until `stopping` is set; then finish what is under way, within the time that the settings give."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings))
-        acts = await stack.enter_async_context(activities(settings, engine, client))
+        performed = await stack.enter_async_context(open_activities(settings, engine, client))
         notifier = None
         if settings.notify_url:
             notifier = await stack.enter_async_context(HttpNotifier(settings.notify_url))
@@ -82,7 +82,7 @@ async def run_worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=acts,
+            activities=performed.activities,
             workflow_runner=runner,
             max_cached_workflows=settings.max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_timeout_s),
@@ -90,7 +90,7 @@ async def run_worker(
             deployment_config=_deployment(settings),
             interceptors=interceptors,
         )
-        inbox = InboxRelay(client, PostgresInbox(engine), audit(settings, engine, client), settings.task_queue)
+        inbox = InboxRelay(client, PostgresInbox(engine), performed.audit, settings.task_queue)
         outbox = OutboxRelay(PostgresOutbox(engine), notifier)
         cases = PostgresAfterSales(engine)
         front = AfterSales(client, cases, settings.task_queue, settings.workflow_task_timeout_s)
@@ -128,7 +128,7 @@ async def work(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after an orderly stop, 1 when a server can't be reached."""
+    """Run a worker; returns the exit status: 0 after an orderly stop, 1 when Temporal can't be reached."""
     logs.as_json()
     try:
         uvloop.run(work(load()))

@@ -1,4 +1,4 @@
-"""The demo's stories of after-sale."""
+"""The demo's stories about after-sale."""
 
 from domain.order.ownership import Role
 from simulation.parties import Buyer, View
@@ -6,7 +6,7 @@ from simulation.stories import Ending, Scene, Story, check, done, paid, received
 
 
 async def _case(scene: Scene, kind: str, pieces: int) -> tuple[str, View, View, Buyer]:
-    """An order that its buyer has, and a case about pieces of its first sub-order's first line."""
+    """An order that its buyer has received, and a case about pieces of the first line of its first sub-order."""
     buyer = scene.buyer()
     order_no, subs = await paid(scene, "two-merchants", buyer)
     await received(scene, subs, buyer)

@@ -1,4 +1,4 @@
-"""Do the books balance? Asked of the database, the payment provider and Temporal, from outside the ledgers."""
+"""Whether the books balance, by what the database, the payment provider and Temporal say at the end."""
 
 from datetime import datetime
 
@@ -67,7 +67,8 @@ async def imbalances(engine: AsyncEngine, client: Client, statement: View) -> li
 
 
 async def unaccounted(engine: AsyncEngine, until: datetime) -> tuple[list[Statement], list[str]]:
-    """Settle all orders, which have ended: the statements, and what is then neither a merchant's nor the platform's."""
+    """Settle all orders, which must have ended. Returns the statements, and in words what is then neither a merchant's
+    nor the platform's."""
     statements = await PostgresSettlement(engine).settle(until)
     query = (
         "SELECT account || ': ' || sum(amount_fen) FROM journal_legs"
@@ -84,7 +85,7 @@ async def _first(db: AsyncConnection, query: str) -> list[str]:
 
 
 async def _against_the_provider(db: AsyncConnection, statement: View) -> list[str]:
-    """What the journal says that the provider holds for us is what the provider says."""
+    """Compare what the journal says that the provider holds for us with the provider's statement."""
     query = text("SELECT currency, sum(amount_fen) FROM journal_legs WHERE account = 'provider' GROUP BY currency")
     ours = {currency: int(amount) for currency, amount in await db.execute(query) if amount}
     currencies = {capture["capture_id"]: capture["currency"] for capture in statement["captures"]}

@@ -30,7 +30,7 @@ from store.accounts.coupons import PostgresCoupons
 from store.catalog.promotions import PostgresPromotions
 from store.risk.desk import PostgresRisk
 
-# Short, so that what takes a week in a shop takes seconds here. All are terms that an order keeps.
+# The windows are short, so that what takes a week in a shop takes seconds here.
 WINDOWS = {
     "payment_window_s": 8,
     "receipt_window_s": 2,
@@ -68,7 +68,7 @@ async def _play(act: Act, story: Story, scene: Scene) -> None:
     try:
         ending = await asyncio.wait_for(story(scene), LONGEST_STORY_S)
     except Exception as error:
-        # Whatever it was, the other stories go on, and this one is told as failed.
+        # Whatever it was, the other stories go on, and this one is reported as failed.
         act.say(f"{type(error).__name__}: {error}")
         act.failed = True
     else:
@@ -91,7 +91,7 @@ def _table(acts: list[Act], ui: str) -> Table:
 
 
 async def _settled(stack: Stack, console: Console) -> list[str]:
-    """As if every window for after-sale had ended: whose the money is then."""
+    """Settle as if every window for after-sale had ended, and print who is owed what; returns what does not add up."""
     async with open_engine(stack.settings) as engine:
         statements, wrong = await unaccounted(engine, datetime.now(UTC) + timedelta(days=366))
     owed = ", ".join(f"{one.merchant} {yuan(one.total_fen, one.currency)}" for one in statements)
@@ -100,7 +100,8 @@ async def _settled(stack: Stack, console: Console) -> list[str]:
 
 
 async def _drained(stack: Stack, parties: Parties) -> list[str]:
-    """Some orders of the stories only play a part (an accomplice's expires): wait for those too."""
+    """Wait until the books balance, and return what does not. Some orders only play a part in a story (an accomplice's
+    expires), and end after it."""
     client = await connect(stack.settings)
     async with open_engine(stack.settings) as engine:
         for _ in range(DRAIN_S * 2):
@@ -170,7 +171,7 @@ async def _demo(console: Console) -> int:
 
 
 def main() -> int:
-    """Exit status 0 only when every story ended as expected and the books balance."""
+    """Play the demo. The exit status is 0 only if every story ended as expected and the books balance."""
     console = Console()
     try:
         return asyncio.run(_demo(console))

@@ -1,4 +1,4 @@
-"""The parties of a demo or a simulation: each acts over HTTP, with a token of its own."""
+"""The parties of a demo: each acts over HTTP, with a token of its own."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ View = dict[str, Any]
 
 
 class StoryFailed(Exception):
-    """A story did not go as it should; the message says what was seen."""
+    """Raised when a story does not go as it should; the message says what was seen, and the demo reports it."""
 
 
 class Buyer:
-    """A buyer nobody has seen before, unless another's device, address or phone is given."""
+    """A buyer whom nobody has seen before, or one who shares the device, address and phone of another (`like`)."""
 
     def __init__(self, seed: int, like: "Buyer | None" = None) -> None:
         self.buyer_id = seed
@@ -38,7 +38,7 @@ class Buyer:
         }
 
     def cart(self, example: str) -> dict[str, Any]:
-        """One of the carts under examples/, as this buyer's."""
+        """One of the carts under examples/, as a cart of this buyer."""
         cart: dict[str, Any] = json.loads((EXAMPLES / f"{example}.json").read_text())
         return cart | {"buyer_id": self.buyer_id, "device_id": self.device_id, "address": self.address, "ip": ""}
 
@@ -70,7 +70,7 @@ class Parties:
         return await self._ask(Role.CHECKOUT, "demo-shop", "POST", "/orders", json=cart, headers=key)
 
     async def order(self, cart: dict[str, Any]) -> View:
-        """An order that must be taken."""
+        """Place an order that must be taken; raises StoryFailed if it is not."""
         response = await self.place(cart)
         if response.status_code != httpx.codes.CREATED:
             raise StoryFailed(f"the order was not taken: {response.text}")
@@ -80,7 +80,7 @@ class Parties:
         return dict((await self._ask(Role.OPERATOR, "demo", "GET", f"/orders/{order_no}")).json())
 
     async def until(self, order_no: str, good: Callable[[View], bool], what: str, timeout_s: float = 40) -> View:
-        """The order, once it is as the story wants it."""
+        """The order, once it is as the story wants it. Raises StoryFailed after `timeout_s`."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             view = await self.show(order_no)
@@ -108,11 +108,11 @@ class Parties:
         return await self._ask(Role.MERCHANT, sub["merchant"], "POST", path, json={"ships_from": day})
 
     async def show_buyer(self, order_no: str, buyer: Buyer) -> View:
-        """As the buyer sees it, with the codes of virtual goods."""
+        """The order as the buyer sees it, with the codes of virtual goods."""
         return dict((await self._ask(Role.BUYER, str(buyer.buyer_id), "GET", f"/orders/{order_no}")).json())
 
     async def refund_quote(self, sub: View, buyer: Buyer) -> int:
-        """What one piece of the sub-order's first line would bring back."""
+        """What cancelling one piece of the sub-order's first line would pay back, in fen."""
         path = f"/sub-orders/{sub['sub_order_no']}/refund-quote?line={sub['lines'][0]['line_no']}=1"
         return int((await self._ask(Role.BUYER, str(buyer.buyer_id), "GET", path)).json()["amount_fen"])
 
@@ -153,7 +153,7 @@ class Parties:
         return await self._ask(role, sub, "POST", f"/after-sales/{case['case_no']}/{act}", json=told)
 
     async def case(self, case: View, status: str, timeout_s: float = 30) -> View:
-        """The case, once it is in this state."""
+        """The case, once it is in this state. Raises StoryFailed after `timeout_s`."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             view = dict((await self._ask(Role.OPERATOR, "demo", "GET", f"/after-sales/{case['case_no']}")).json())

@@ -1,4 +1,4 @@
-"""The stories that the demo plays, each with the ending that it must have."""
+"""The stories about orders that the demo plays, each with the ending that it must have."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Scene:
-    """What a story is played with: fresh buyers, the parties, and a way to say how far it is."""
+    """What a story is played with: fresh buyers, the parties, and a way to report progress."""
 
     parties: Parties
     risk: PostgresRisk
@@ -152,7 +152,7 @@ async def _refused(scene: Scene, example: str, code: str, buyer: Buyer) -> Endin
     check(response.status_code == httpx.codes.CONFLICT, f"not refused: {response.text}")
     body = response.json()
     check(body["code"] == code, f"refused for {body['code']}, not {code}")
-    return Ending(body.get("order_no", ""), f"refused, {code.lower()}")  # without a number: at the gate, no run
+    return Ending(body.get("order_no", ""), f"refused, {code.lower()}")  # one refused as sold out may have no number
 
 
 def blocked(kind: BlockKind) -> Story:
@@ -178,7 +178,7 @@ async def price_changed(scene: Scene) -> Ending:
 
 
 async def _limited_twice(scene: Scene, example: str) -> View:
-    """Somebody buys limited goods, then another buyer at the same place wants more: that is for risk to judge."""
+    """Somebody buys limited goods, then another buyer at the same address wants more, which the risk check judges."""
     first = scene.buyer()
     await scene.parties.order(first.cart("limited-edition"))
     return await scene.parties.order(scene.buyer(like=first).cart(example))
@@ -382,7 +382,7 @@ async def _ship_all(scene: Scene, view: View) -> None:
 
 
 async def _sent_back(scene: Scene, order_no: str, captures: int) -> None:
-    """As the provider sees it: so many of the order's captures have gone back in full."""
+    """Wait until, by the provider's statement, exactly this many of the order's captures have gone back in full."""
     for _ in range(200):
         statement = await scene.parties.statement()
         amounts = {

@@ -20,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.audit import (
         PATIENT,
         AuditActivities,
-        BooksCompared,
         CompareBooks,
         FindHeld,
         HeldPage,
@@ -37,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import FileCaptures, OrderActivities, RecordRefusal
     from activities.payment import PaymentActivities, PaymentOf
     from activities.stock import ReleaseStock, StockActivities
+    from activities.stock_party import BooksCompared
     from domain.base import Message
     from domain.order.lines import Placement, Refusal, RefusalCode
     from domain.order.payment import ProviderPayment

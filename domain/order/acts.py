@@ -34,7 +34,8 @@ class Ship(Document):
 
 
 class Reschedule(Document):
-    """A presale's ship date has changed: the goods came early, or are late. A date that has come: it leaves now."""
+    """A presale's ship date has changed: the goods came early, or are late. With a date that has already come, the
+    sub-order is handed over now."""
 
     actor: Actor = Actor.PLATFORM
     ships_from: date
@@ -60,7 +61,7 @@ class Review(Document):
 
 
 class ScanKind(StrEnum):
-    """Carrier events that decide nothing."""
+    """The events a carrier may report. All are kept and shown; only DELIVERED moves the sub-order on."""
 
     PICKED_UP = "picked_up"
     IN_TRANSIT = "in_transit"
@@ -69,7 +70,7 @@ class ScanKind(StrEnum):
 
 
 class Scan(Document):
-    """A carrier's report. `event_id` is the carrier's own: a repeat changes nothing."""
+    """A carrier's report. Idempotency key: `event_id`, the carrier's own; a repeat changes nothing."""
 
     event_id: str = Field(min_length=1, max_length=100)
     kind: ScanKind
@@ -78,7 +79,9 @@ class Scan(Document):
 
 
 class SubOrderNews(Message):
-    """What a sub-order's run tells its order: how it stands, and what it needs a person for (None: healed)."""
+    """What a sub-order's run tells its order's run: its status, and what it needs a person for.
+
+    `text` says what is wrong under `topic`; None says that it has healed."""
 
     sub_order_no: str
     status: Status
@@ -87,13 +90,13 @@ class SubOrderNews(Message):
 
 
 class OrderClosed(Message):
-    """What an order tells a sub-order: it was closed with the order, which sees to goods and money."""
+    """What an order's run tells a sub-order's: it was closed with the order, which gives back goods and money."""
 
     reason: CloseReason
 
 
 class OrderEnded(Message):
-    """How a run ended."""
+    """The result of an order's run: how it ended."""
 
     order_no: str
     status: Status
@@ -102,13 +105,16 @@ class OrderEnded(Message):
 
 
 class SubOrderEnded(Message):
+    """The result of a sub-order's run: how it ended."""
+
     sub_order_no: str
     status: Status
     close_reason: CloseReason | None = None
 
 
 def closing_answer(closed_for: CloseReason | None, actor: Actor) -> Answer:
-    """To a cancel of what is closed: done, if it is this party's own; refused, if another had closed it before."""
+    """The answer to a cancel of something that is closed already: done if this party's own cancel closed it,
+    refused if anything else did."""
     if closed_for is cancel_reason(actor):
         return Answer(status=Status.CLOSED)
     return Answer(status=Status.CLOSED, refused=refusal(Status.CLOSED, Action.CANCEL, actor))
@@ -119,6 +125,6 @@ def cancel_reason(actor: Actor) -> CloseReason:
         return CloseReason.CANCELLED_BY_BUYER
     if actor is Actor.MERCHANT:
         return CloseReason.CANCELLED_BY_MERCHANT
-    if actor is Actor.CLOCK:  # nobody but a back-order's clock
+    if actor is Actor.CLOCK:  # only a back-order's clock cancels
         return CloseReason.OUT_OF_STOCK
     return CloseReason.CANCELLED_BY_PLATFORM

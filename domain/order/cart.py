@@ -9,7 +9,7 @@ from domain.base import Document, Message
 
 
 class Address(Document):
-    """Where it goes. Personal: never in an id, a search attribute or a log."""
+    """Where the goods go. It is personal: it never appears in an id, a search attribute or a log."""
 
     recipient: str = Field(min_length=1, max_length=100)
     phone: str = Field(pattern=r"^\+?[0-9][0-9\- ]{4,24}$")
@@ -24,7 +24,8 @@ class CartLine(Document):
 
 
 class Cart(Document):
-    """A checkout's body. `expected_amount_fen` is the total the buyer was shown: another one is refused."""
+    """A checkout's body. `expected_amount_fen` is the total that the buyer was shown; an order that comes to another
+    total is refused."""
 
     buyer_id: int = Field(ge=1, le=2**53)
     lines: list[CartLine] = Field(min_length=1)
@@ -59,25 +60,26 @@ class PricingMode(StrEnum):
 
 
 class SplitTiming(StrEnum):
-    """When the plan is carried out (拆单时机); the plan itself is the same."""
+    """When an order is split (拆单时机). The plan is the same in both cases; only its moment differs."""
 
     AT_PLACEMENT = "AT_PLACEMENT"
     AFTER_PAYMENT = "AFTER_PAYMENT"
 
 
 class Recording(StrEnum):
-    """How an order keeps what the buyer saw."""
+    """How an order keeps the evidence of what the buyer saw."""
 
     VERSIONED = "VERSIONED"  # the line names the product's version, which the catalog keeps for ever
     EMBEDDED = "EMBEDDED"  # the line holds its own copy: for rare, large trades
 
 
 class Terms(Message):
-    """The rules, windows and sides an order is sold under, fixed when it is placed: a changed setting changes no order.
+    """The rules, windows and defaults that an order is sold under. They are fixed when it is placed: a setting that
+    changes later changes no order.
 
-    Windows in whole seconds; the platform's fee in basis points (hundredths of a percent). A parcel's limit of 0 is
-    none. `handling_groups`: classes of goods that share a parcel are joined by +, groups are apart by spaces, as in
-    "FRAGILE+VALUABLE EXPIRY+ORDINARY"; others stand alone."""
+    Windows are in whole seconds, the platform's fee in basis points (hundredths of a percent). A parcel limit of 0
+    means no limit. `handling_groups` joins classes of goods that may share a parcel by + and separates groups by
+    spaces, as in "FRAGILE+VALUABLE EXPIRY+ORDINARY"; a class it does not name is a group of its own."""
 
     payment_window_s: int = 1_800
     dispatch_window_s: int = 3 * 86_400
@@ -93,7 +95,7 @@ class Terms(Message):
     parcel_volume_cm3: int = 0
     parcel_value_fen: int = 0
     handling_groups: str = ""
-    shortage_closes_order: bool = False  # a paid line that is gone (DEDUCT_ON_PAYMENT): pay back it, or all of it
+    shortage_closes_order: bool = False  # a paid line that is sold out closes the whole order, not only itself
     backorder_window_s: int = 14 * 86_400
     after_sale_window_s: int = 7 * 86_400
     after_sale_answer_window_s: int = 2 * 86_400
@@ -107,7 +109,7 @@ class Terms(Message):
 
 
 class StartOrder(Message):
-    """The start input of an order's run: all it needs to go on, whoever dies."""
+    """The start input of an order's run: all that the run needs, so that it goes on whichever process dies."""
 
     order_no: str
     caller: str

@@ -1,4 +1,4 @@
-"""Who gets what of a batch: in the order of arrival, each order all of its lines or none."""
+"""Who gets what in a batch of orders: in the order of their arrival, each gets all of its lines or none."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Limit:
 
 @dataclass
 class Sellable:
-    """The sellable stock that a batch takes of: what the locked rows say, less what the batch has taken so far."""
+    """The sellable stock and the limits that the locked rows show, less what the batch has taken of them so far."""
 
     available: dict[Counted, int]
     limits: Mapping[str, Limit] = field(default_factory=dict)
@@ -42,7 +42,8 @@ class Sellable:
         return GRANTED
 
     def _refusal(self, order: ReserveStock, taken: Mapping[str, int], wanted: Mapping[str, int]) -> Reserved:
-        """A SKU that nobody has received is lacking, even where only a promise is wanted."""
+        """The refusal, naming all that is lacking. A SKU that nobody has received is lacking even for a line that takes
+        its stock only when it is paid."""
         there = {sku: self.available.get((sku, order.channel), -1) for sku in taken}
         short = [
             Shortage(line_no=line.line_no, sku=line.sku, wanted=wanted[line.sku], available=max(there[line.sku], 0))
@@ -70,7 +71,7 @@ class Sellable:
 
 
 def _by_sku(order: ReserveStock) -> tuple[dict[str, int], dict[str, int]]:
-    """The pieces that the order takes now, and those that it wants: the promised ones too."""
+    """The pieces that the order takes now, and all that it wants, with the promised ones, by SKU."""
     taken: dict[str, int] = {}
     wanted: dict[str, int] = {}
     for line in order.lines:
@@ -81,5 +82,5 @@ def _by_sku(order: ReserveStock) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def is_taken(line: StockLine) -> bool:
-    """Whether the placement takes the line's stock; else its payment does."""
+    """Whether the placement takes the line's stock; otherwise the payment does."""
     return line.policy is StockPolicy.RESERVE_ON_PLACEMENT

@@ -1,4 +1,4 @@
-"""An order as it is sold: its lines, its sub-orders, and checkout's answer."""
+"""An order as it is sold: its lines, its sub-orders, and the answer to its checkout."""
 
 from datetime import date
 from enum import StrEnum
@@ -13,7 +13,7 @@ from domain.order.stock import StockPolicy
 
 
 class LineShare(Message):
-    """What one promotion takes off one line, and who pays for it. Written once, at placement."""
+    """What one promotion takes off one line, and who pays for it. It is written once, at placement."""
 
     promotion_id: str
     amount_fen: int
@@ -32,8 +32,8 @@ class GiftOf(Message):
 class OrderLine(Message):
     """One SKU of an order, as it was sold: later changes of the product don't touch it.
 
-    `goods_fen` is the list price times the quantity, `pay_fen` what is paid for it, the difference its `shares`.
-    A gift is a line with neither. `warehouse` is where it is preferably shipped from."""
+    `goods_fen` is the list price times the quantity, `pay_fen` is what is paid for it, and its `shares` add up to the
+    difference. Both are 0 for a gift. `warehouse` is the one it is preferably shipped from."""
 
     line_no: int
     sku: str
@@ -58,14 +58,14 @@ class OrderLine(Message):
 
 
 class PricedOrder(Message):
-    """An order's lines and total. `amount_due_fen` is what is paid for the goods, and the shipping."""
+    """An order's lines and totals. `amount_due_fen` is what is paid for the goods plus `shipping_fen`."""
 
     lines: list[OrderLine]
     goods_fen: int
     amount_due_fen: int
     shipping_fen: int = 0
     currency: str = "CNY"
-    coupons: list[str] = Field(default_factory=list)  # those that apply, and so are taken
+    coupons: list[str] = Field(default_factory=list)  # only those that apply: they are taken
     rules: dict[str, str] = Field(default_factory=dict)  # the promotions that apply, and their documents' digests
     plan: list["SubOrderPlan"] | None = None  # where orders are split at placement
 
@@ -75,7 +75,7 @@ class PricedOrder(Message):
 
 
 class RefusalCode(StrEnum):
-    """Why an order was not taken. `NOT_ACCEPTED` tells an abuser nothing."""
+    """Why an order was not taken. `NOT_ACCEPTED` is meant to tell an abuser nothing."""
 
     NOT_ACCEPTED = "NOT_ACCEPTED"
     PRICE_CHANGED = "PRICE_CHANGED"
@@ -89,7 +89,9 @@ class RefusalCode(StrEnum):
 
 
 class Refusal(Message):
-    """An answer, not a failure: nothing is held. `place` names the line or field, `remedy` what would be right."""
+    """An order that was refused: an answer, not a failure, and nothing is held.
+
+    `place` names the line or the field that is wrong, `remedy` says what would be right."""
 
     code: RefusalCode
     detail: str
@@ -98,9 +100,9 @@ class Refusal(Message):
 
 
 class Placement(Message):
-    """Checkout's answer: the order, or the refusal. Money in fen; no `payment_link` where nothing is due.
+    """Checkout's answer: the order, or the refusal. There is no `payment_link` where nothing is due.
 
-    `order_no` is empty for what was sold out before anything was started."""
+    `order_no` is empty when the cart was refused as sold out before a run was started."""
 
     order_no: str
     refusal: Refusal | None = None
@@ -128,9 +130,10 @@ class SubOrderLine(Message):
 
 
 class SubOrderPlan(Message):
-    """What one merchant's warehouse ships as one parcel; of virtual goods, what is granted together.
+    """What one merchant's warehouse ships as one parcel, or virtual goods that are granted together.
 
-    `flags` are of OVERSIZE (one piece over the parcel limit, alone) and BACKORDER (waits for goods)."""
+    `flags` may hold OVERSIZE (one piece over the parcel limit, which ships alone) and BACKORDER (it waits for
+    goods)."""
 
     sub_order_no: str
     index: int
@@ -142,7 +145,7 @@ class SubOrderPlan(Message):
     lines: list[SubOrderLine]
     shipping_fen: int = 0
     flags: list[str] = Field(default_factory=list)
-    stocked: bool = False  # its pieces are set aside (a back-order's: are to be) in a warehouse of our ledger
+    stocked: bool = False  # our ledger sets its pieces aside in a warehouse, now or (a back-order) when they come
 
     @property
     def goods_fen(self) -> int:

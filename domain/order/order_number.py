@@ -35,8 +35,8 @@ _ORDER_DIGITS, _SUB_ORDER_DIGITS = 19, 21
 _HEAD = slice(0, 12)  # L DDDD C MMMMMM
 _GENE = slice(-6, None)
 
-# Totally anti-symmetric: (c*x)*y == (c*y)*x only if x == y. And each row and column holds every digit once, so
-# what follows a mistake can't hide it. Both hold wherever in the number the check digit stands.
+# The table is totally anti-symmetric: (c*x)*y == (c*y)*x only if x == y. Each row and each column holds every digit
+# once, so the digits after a mistake can't hide it. Neither depends on where in the number the check digit is.
 _DAMM = tuple(
     tuple(int(digit) for digit in row)
     for row in (
@@ -55,15 +55,16 @@ _DAMM = tuple(
 
 
 class BadOrderNo(ValueError):
-    """The text is no order number; the message says what is wrong and what would be right."""
+    """Raised for a text that is no order number; the message says what is wrong and what would be right."""
 
 
 class OutOfNumbers(RuntimeError):
-    """Every layout was tried. The day's numbers for this gene and channel are as good as used up."""
+    """Raised when every attempt in every layout was taken: the day's numbers for this gene and channel are as good as
+    used up."""
 
 
 class OrderNo(Message):
-    """What a number says. `sub` is None for a whole order; `order_no` is the order's in both cases."""
+    """What a number says. `sub` is the sub-order's index, None for a whole order; `order_no` is always the order's."""
 
     order_no: str
     sub: int | None
@@ -81,14 +82,16 @@ class _Fields(NamedTuple):
 
 
 def gene_of(buyer_id: int) -> int:
-    """The last six digits of the buyer's id: where the buyer's orders lie."""
+    """The last six digits of the buyer's id, by which all orders of one buyer lie in one shard."""
     return buyer_id % GENES
 
 
 def candidate(
     secret: bytes, caller: str, idempotency_key: str, buyer_id: int, day: date, channel: int, attempt: int
 ) -> str:
-    """The number to try for this checkout: the same arguments give the same number, whoever asks again."""
+    """The number to try for this checkout. The same arguments always give the same number.
+
+    Raises OutOfNumbers when `attempt` is past the last one."""
     if len(secret) < SECRET_BYTES:
         raise ValueError(f"the order numbers' secret has {len(secret)} bytes; give at least {SECRET_BYTES}")
     if not 0 <= channel <= 9:
@@ -108,7 +111,7 @@ def sub_order_no(order_no: str, index: int) -> str:
 
 
 def parse(text: str) -> OrderNo:
-    """Read an order's or a sub-order's number."""
+    """Read an order's or a sub-order's number; raises BadOrderNo."""
     fields = _fields(text)
     if fields.head[0] not in "12345678":
         raise BadOrderNo(f"{text} begins with {fields.head[0]}; the first digit, its layout, is 1 to 8")
@@ -168,7 +171,8 @@ def _middle(secret: bytes, caller: str, idempotency_key: str, attempt: int) -> i
 
 
 def _with_check(head: str, part: str, gene: str) -> str:
-    """Exactly one of the ten digits brings the whole number to 0: each row and each column has every digit once."""
+    """The whole number with its check digit. Exactly one digit brings it to 0: each row and each column of the table
+    has every digit once."""
     return next(f"{head}{part}{k}{gene}" for k in _DIGITS if _damm(f"{head}{part}{k}{gene}") == 0)
 
 

@@ -1,7 +1,8 @@
-"""The one payment of an order, as the order, the provider and the gateway speak of it.
+"""The one payment of an order, in the words that the order, the provider and the gateway share.
 
-One payment per order, whatever the split; its id at the provider is the order's number. A *capture* is money that
-has arrived for a payment: normally one, sometimes (paid twice) more, each with an id of its own, kept for ever.
+An order has one payment, however it is split; its id at the provider is the order's number. A *capture* is money
+that has arrived for a payment: normally there is one, sometimes (the buyer paid twice) there are more. Each capture
+has an id of its own and is kept for ever.
 """
 
 from enum import StrEnum
@@ -44,7 +45,7 @@ class ProviderState(StrEnum):
 
 
 class ProviderPayment(Message):
-    """What the provider knows of a payment; also its answer to a close: CLOSED, or PAID with the captures."""
+    """What the provider knows of a payment. It is also the answer to a close: CLOSED, or PAID with the captures."""
 
     payment_id: str
     state: ProviderState
@@ -52,7 +53,7 @@ class ProviderPayment(Message):
 
 
 class RefundOrder(Message):
-    """Money to send back. Idempotency key: `refund_no`; the provider pays it at most once."""
+    """Money to send back. Idempotency key: `refund_no`; the provider pays it out at most once."""
 
     refund_no: str
     payment_id: str

@@ -9,7 +9,7 @@ from domain.base import Document
 
 
 class Pieces(Document):
-    """So many pieces of one line."""
+    """A number of pieces of one line."""
 
     line_no: int = Field(ge=1, le=1_000_000)
     quantity: int = Field(ge=1, le=1_000_000)
@@ -25,7 +25,7 @@ def _each_line_once(lines: list[Pieces]) -> list[Pieces]:
 
 
 SomePieces = Annotated[list[Pieces], Field(min_length=1, max_length=1_000), AfterValidator(_each_line_once)]
-"""At least one piece; each line stands once."""
+"""At least one piece; each line is named once."""
 
 
 def by_line(lines: Sequence[Pieces]) -> dict[int, int]:

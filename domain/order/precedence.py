@@ -1,4 +1,4 @@
-"""Who wins when payment, cancel, risk and deadline come at once. The one place where this is written.
+"""Who wins when payment, cancel, risk and deadline come at once. This is the only place that decides it.
 
 1. A rejection by the risk check beats everything: the order closes, and what was paid goes back.
 2. A cancel beats a payment: an order that is cancelled and paid is closed and paid back.
@@ -13,7 +13,7 @@ from domain.order.status import CloseReason
 
 
 class PaymentStage(StrEnum):
-    """How an order that awaits its payment stands."""
+    """The stage that an order which awaits its payment is in."""
 
     WAITING = "WAITING"
     PAID = "PAID"
@@ -23,7 +23,7 @@ class PaymentStage(StrEnum):
 def weigh(
     *, rejected: bool, cancelled: CloseReason | None, paid: bool, overdue: bool
 ) -> tuple[PaymentStage, CloseReason | None]:
-    """The standing that wins, with the reason when it is CLOSING."""
+    """The stage that wins, with the reason when it is CLOSING."""
     if rejected:
         return PaymentStage.CLOSING, CloseReason.RISK_REJECTED
     if cancelled is not None:
@@ -36,7 +36,7 @@ def weigh(
 
 
 class CaptureOutcome(StrEnum):
-    """What becomes of money that arrived. All but the first two send it back, once."""
+    """What becomes of money that arrived. It is sent back, once, unless it is ACCEPTED or DUPLICATE."""
 
     ACCEPTED = "ACCEPTED"
     DUPLICATE = "DUPLICATE"  # this very capture was accepted before
@@ -54,7 +54,7 @@ WANTED = frozenset({CaptureOutcome.ACCEPTED, CaptureOutcome.DUPLICATE})
 def judge(
     capture: Capture, *, due_fen: int, currency: str, accepted: Capture | None, collecting: bool
 ) -> CaptureOutcome:
-    """Whether an order wants this money. An order has one payment: one capture of exactly what is due."""
+    """What becomes of this capture. An order accepts one capture, of exactly what is due, while it is collecting."""
     if accepted is not None:
         same = accepted.capture_id == capture.capture_id
         return CaptureOutcome.DUPLICATE if same else CaptureOutcome.PAID_TWICE

@@ -1,4 +1,4 @@
-"""What pricing and splitting know of a thing on sale."""
+"""What pricing and splitting know of a product."""
 
 import re
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ from domain.order.stock import StockPolicy
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Amount = Annotated[int, Field(ge=0, le=10**12)]
-"""Fen in a document; the limit keeps every sum of an order below 2^63."""
+"""An amount of fen in a document; its limit keeps every sum of an order below 2^63."""
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 Measure = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -41,8 +41,8 @@ class DeliveryMode(StrEnum):
 
 
 class Product(Document):
-    """One SKU (商品) as the catalog describes it. `ships_from` is a presale's (预售) ship date; without, it
-    is in stock."""
+    """One SKU (商品) as the catalog describes it. `ships_from` is a presale's (预售) ship date; a product without one
+    ships at once."""
 
     sku: Name
     merchant: Name
@@ -63,7 +63,7 @@ class Product(Document):
 class OnSale(Message):
     """A product as it is sold now: the version on sale, its snapshot's digest, and its merchant's stock policy.
 
-    `home` is the warehouse it is preferably shipped from; `limited` goods are watched for scalpers."""
+    `home` is the warehouse that it is preferably shipped from; `limited` goods are watched for scalpers."""
 
     product: Product
     version: int

@@ -11,7 +11,8 @@ from domain.order.product import Product
 
 
 class TradeSnapshot(Document):
-    """Evidence in a dispute. Its digest is kept on the order's line, in the run's history and in the evidence log."""
+    """What a product's page said. Its digest is kept on the order's line, in the run's history and in the evidence
+    log, so that it is evidence in a dispute."""
 
     sku: str
     merchant: str
@@ -32,7 +33,7 @@ class TradeSnapshot(Document):
 
 
 def canonical(value: BaseModel | dict[str, Any]) -> str:
-    """The one JSON text of a document: keys sorted, no spaces, characters as they are."""
+    """The one canonical JSON text of a document: sorted keys, no spaces, characters unescaped."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

@@ -1,7 +1,7 @@
-"""The status of an order: four facts kept apart, one table that folds them, one table of what each state allows.
+"""The status of an order: four facts that are kept apart, the status folded from them, and what each status allows.
 
-`TABLE` is the whole life of a (sub-)order: for each status the actions it allows, who may do them, and the one
-fact that the action changes. Everything else that changes a status goes through `act` and `status_of`.
+`TABLE` is the whole life of an order or a sub-order: for each status the actions that it allows, who may do them,
+and the one fact that the action changes. Whatever changes a status goes through `act` and `status_of`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,7 +86,7 @@ class AfterSaleFact(StrEnum):
 
 
 class Facts(Message):
-    """What is known of one (sub-)order."""
+    """The four facts that are known of one order or sub-order."""
 
     payment: PaymentFact = PaymentFact.UNPAID
     fulfilment: FulfilmentFact = FulfilmentFact.AWAITING
@@ -114,7 +114,7 @@ _OF_FULFILMENT = {
 
 
 class Move(Message):
-    """Who may do an action in a status, and the one fact it sets (none for an action that only adds a note)."""
+    """Who may do an action in a status, and the one fact that it sets (None for an action that changes no fact)."""
 
     by: tuple[Actor, ...]
     sets: PaymentFact | FulfilmentFact | ReviewFact | None
@@ -161,7 +161,7 @@ TABLE: dict[Status, dict[Action, Move]] = {
 
 
 class Refused(Message):
-    """An action that the state does not allow. Nothing has changed."""
+    """An action that the status does not allow. Nothing has changed."""
 
     status: Status
     action: Action
@@ -170,7 +170,7 @@ class Refused(Message):
 
 
 class Answer(Message):
-    """What came of an action: done (and the status it led to), or refused."""
+    """What came of an action: it was done, and led to `status`; or it was `refused` in that status."""
 
     status: Status
     refused: Refused | None = None
@@ -181,7 +181,7 @@ def allowed(status: Status, actor: Actor) -> tuple[Action, ...]:
 
 
 def refusal(status: Status, action: Action, actor: Actor, why: str = "") -> Refused:
-    """Say no, with the state, the action, and what this party may do instead."""
+    """The refusal of an action, with the status, the reason, and what this party may do instead."""
     can = allowed(status, actor)
     listed = ", ".join(can) if can else "nothing"
     reason = why or f"{action} is not for {actor} while the status is {status}"
@@ -189,7 +189,7 @@ def refusal(status: Status, action: Action, actor: Actor, why: str = "") -> Refu
 
 
 def act(facts: Facts, action: Action, actor: Actor) -> Facts | Refused:
-    """The facts after the action, or why not. An action changes one fact at the most."""
+    """The facts after the action, or why it is refused. An action changes one fact at most."""
     status = status_of(facts)
     move = TABLE[status].get(action)
     if move is None or actor not in move.by:
@@ -205,7 +205,7 @@ def act(facts: Facts, action: Action, actor: Actor) -> Facts | Refused:
 
 
 class Folded(Message):
-    """An order's status as its sub-orders make it, and whether one of them needs a person."""
+    """An order's status as it follows from its sub-orders', and whether one of them needs a person."""
 
     status: Status
     needs_attention: bool
@@ -216,7 +216,8 @@ _RECEIVED = {Status.COMPLETED, Status.REVIEWED}
 
 
 def fold(sub_orders: Iterable[Status]) -> Folded:
-    """An order's status, never set by hand once it is split. Closed sub-orders are left out."""
+    """The status of an order that is split, from its sub-orders' statuses. Closed sub-orders are left out, unless all
+    are closed."""
     every = list(sub_orders)
     live = [status for status in every if status is not Status.CLOSED]
     needs_attention = Status.EXCEPTION in live

@@ -1,4 +1,4 @@
-"""What the stock ledgers agree on: when a line takes its stock, how it stands, and what a buyer may have."""
+"""What the stock ledgers share: when a line takes its stock, the states of that, and how much a buyer may have."""
 
 from enum import StrEnum
 
@@ -7,22 +7,22 @@ from pydantic import Field
 from domain.base import Message
 
 MAIN_CHANNEL = "main"
-"""Where a SKU is sold unless somebody says otherwise."""
+"""The channel that a SKU is sold in unless somebody says otherwise."""
 
 
 class StockPolicy(StrEnum):
-    """When a line takes its stock. The merchant's choice, stored on the line when it is placed: what the merchant
-    chooses later changes no line that exists."""
+    """When a line takes its stock. The merchant chooses it, and the line keeps it when it is placed: what the merchant
+    chooses later changes no existing line."""
 
     RESERVE_ON_PLACEMENT = "RESERVE_ON_PLACEMENT"  # 下单减库存
     DEDUCT_ON_PAYMENT = "DEDUCT_ON_PAYMENT"  # 付款减库存
 
 
 class LineState(StrEnum):
-    """How a line of an order stands in the sellable ledger. It ends once: deducted or released."""
+    """The state of an order's line in the sellable ledger. It ends exactly once: deducted or released."""
 
     RESERVED = "RESERVED"
-    PROMISED = "PROMISED"  # written down without stock; its payment takes it
+    PROMISED = "PROMISED"  # written down without stock, which the payment takes
     DEDUCTED = "DEDUCTED"
     RELEASED = "RELEASED"
 

@@ -1,5 +1,4 @@
-"""Which promotion of a level wins: the one that saves most, then the one that ends first, then the smaller
-id."""
+"""Which promotion of a level wins: the one that saves most, then the one that ends first, then the smaller id."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from domain.pricing.savings import Eligible, saves, times_reached
 
 
 class WhyNotApplied(StrEnum):
-    """Why a promotion did not apply; the first that holds is given."""
+    """Why a promotion did not apply. Where several reasons hold, the first in this order is given."""
 
     ISSUED_UNDER_OTHER_MODE = "ISSUED_UNDER_OTHER_MODE"
     NOT_STARTED = "NOT_STARTED"
@@ -27,7 +26,7 @@ Savings = dict[int, int]  # by the index of a line
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """What would have won instead."""
+    """The promotion that would have won instead."""
 
     promotion_id: str
     saves_fen: int
@@ -35,7 +34,7 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """A discount that applies: what it takes off each line, and on which lines its best rival was which."""
+    """A discount that applies: what it takes off each line, and its best rival on each line."""
 
     promotion: Discount
     savings: Savings
@@ -44,7 +43,7 @@ class Award:
 
 @dataclass
 class LevelResult:
-    """Who won, and what became of everybody; a fate of None is to have applied."""
+    """Which promotions of a level won, and the fate of each of them: None if it applied, else why it did not."""
 
     awards: list[Award] = field(default_factory=list)
     gifts: list[tuple[Gift, Sequence[int]]] = field(default_factory=list)
@@ -53,8 +52,7 @@ class LevelResult:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The live promotions of one level with the lines (by index) that each may take off, and the amounts
-    there."""
+    """The live promotions of one level with the lines (by index) that each covers, and the amounts of those lines."""
 
     discounts: Sequence[tuple[Discount, Sequence[int]]]
     gifts: Sequence[tuple[Gift, Sequence[int]]]
@@ -108,9 +106,8 @@ def _one_gift(contest: Contest, verdict: LevelResult) -> None:
 
 
 def one_per_line(contest: Contest) -> LevelResult:
-    """One discount and one gift for each line. A line counts only for the promotion it takes: towards its
-    threshold, its bundle and its cap. Where a winner then no longer applies, it is out, and its lines choose
-    again."""
+    """One discount and one gift for each line. A line counts only for the promotion that it takes: towards that one's
+    threshold, bundle and cap. A winner that then no longer applies is out, and its lines choose again."""
     verdict = LevelResult()
     first = {p.promotion_id: contest.savings(p, lines) for p, lines in contest.discounts}
     alive = [p for p, _ in contest.discounts if any((first[p.promotion_id] or {}).values())]
@@ -135,8 +132,9 @@ def one_per_line(contest: Contest) -> LevelResult:
 
 
 def _out(failed: set[str], claims: Mapping[str, Iterable[int]], choices: Mapping[int, PromotionBase]) -> set[str]:
-    """Those that fail because of promotions that stand. Who fails because of one that fails too gets its
-    lines back when that one is out; only from a ring of such is one put out."""
+    """The failed promotions that are out for good: those whose lines went to promotions that hold. One that lost its
+    lines to another failed one gets them back when that one is out; only where such losses form a ring is one of
+    them put out."""
     takers = {id_: {choices[line].promotion_id for line in claims[id_]} for id_ in failed}
     return {id_ for id_ in failed if takers[id_] & failed <= {id_}} or {max(failed)}
 
@@ -145,7 +143,7 @@ def _choose(alive: Sequence[Discount], first: dict[str, Savings | None]) -> dict
     choices: dict[int, tuple[int, Discount]] = {}
     for promotion in sorted(alive, key=lambda p: p.precedence):
         for line, saved in (first[promotion.promotion_id] or {}).items():
-            # Also a line that would save 0 counts towards the threshold.
+            # A line that would save 0 counts towards the threshold too.
             if saved > choices.get(line, (-1, promotion))[0]:
                 choices[line] = (saved, promotion)
     return {line: promotion for line, (_, promotion) in choices.items()}
@@ -163,7 +161,7 @@ def _on(contest: Contest, promotion: Discount, choices: dict[int, Discount]) -> 
 def _rivals(
     winner: Discount, lines: Iterable[int], alive: Sequence[Discount], first: dict[str, Savings | None]
 ) -> dict[int | None, Rival]:
-    """On each line the next best of those that were not out."""
+    """The next best promotion on each line, among those that were not out."""
     rivals: dict[int | None, Rival] = {}
     others = [(p.promotion_id, first[p.promotion_id] or {}) for p in sorted(alive, key=lambda p: p.precedence)]
     for line in lines:

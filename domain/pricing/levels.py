@@ -1,7 +1,6 @@
-"""What an order costs: the five levels one after another, and for every promotion why it did or did not
-apply.
+"""What an order costs: the five levels one after another, and for every promotion why it did or did not apply.
 
-Pure: the same cart, catalog, promotions and time give the same price, in a quote and at placement alike.
+It is pure: the same cart, catalog, promotions and time give the same price, in a quote and at placement alike.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Under what a cart is priced."""
+    """The circumstances that a cart is priced under: mode, time, the buyer's tier and the coupons' promotions."""
 
     mode: PricingMode = PricingMode.PARALLEL
     at: datetime = EPOCH
@@ -50,14 +49,14 @@ def price(
     now: Circumstances,
     catalog: Mapping[str, Product] | None = None,
 ) -> PricedCart:
-    """Price a cart. `catalog` need only hold the promotions' gifts."""
+    """Price a cart. `catalog` need only hold the gifts of the promotions."""
     return _Till(sorted(cart, key=lambda line: line.line_no), promotions, now, catalog or {}).ring_up()
 
 
 def void(promotion: Promotion, now: Circumstances) -> WhyNotApplied | None:
-    """Why a promotion can't apply whatever is in the cart, or None."""
+    """Why a promotion can't apply, whatever is in the cart; None if it can."""
     if promotion.issued_under not in (None, now.mode):
-        # Else switching the platform's mode would give away more than the merchant agreed to.
+        # Otherwise switching the platform's mode would give away more than the merchant agreed to.
         return WhyNotApplied.ISSUED_UNDER_OTHER_MODE
     if promotion.starts_at is not None and now.at < promotion.starts_at:
         return WhyNotApplied.NOT_STARTED
@@ -114,7 +113,7 @@ class _Till:
         return [i for i, line in enumerate(self.wanted) if promotion.covers(line.product)]
 
     def _units(self, level: Level) -> Iterator[tuple[str, Collection[int]]]:
-        """The parts of the cart in each of which promotions of a level compete by themselves."""
+        """The parts of the cart within which the promotions of a level compete, each with its name."""
         if level not in MERCHANT_LEVELS:
             yield "the order", range(len(self.wanted))
             return
@@ -124,7 +123,7 @@ class _Till:
         yield from by_merchant.items()
 
     def _contest(self, level: Level) -> "_Amounts":
-        """The one difference between the modes: what thresholds and percentages of a level are taken of."""
+        """What a level's thresholds and percentages are taken of, which is the one difference between the modes."""
         if level is Level.ITEM:
             return _Amounts(self.goods, list(self.left), self.wanted)
         progressive = self.now.mode is PricingMode.PROGRESSIVE
@@ -160,7 +159,7 @@ class _Till:
 
 @dataclass(frozen=True, slots=True)
 class _Amounts:
-    """The amounts of a level as they stood when it began."""
+    """The amounts of the lines as they were when a level began."""
 
     worth: Sequence[int]
     room: Sequence[int]
@@ -180,8 +179,8 @@ class _Amounts:
 
 
 def _legs(award: Award) -> dict[int, dict[Funder, int]]:
-    """Who pays for each line's share: the whole discount is cut by the funding once, so no rounding favours a
-    side."""
+    """Who pays for each line's share. The whole discount is divided between the funders once, so that rounding line by
+    line favours neither."""
     shares = list(award.savings.values())
     percents = award.promotion.funding
     merchants = apportion(sum(shares), list(percents.values()), [sum(shares)] * len(percents))[0]
@@ -208,8 +207,8 @@ _ORDER = list(WhyNotApplied)
 
 
 def _first_that_holds(found: Sequence[WhyNotApplied | None]) -> WhyNotApplied:
-    """A threshold reached in one merchant's part of the cart is reached: the reason there is the one that
-    counts."""
+    """The reason to give of those found in several parts of the cart: where one merchant's part reached the threshold,
+    the reason found there counts."""
     reasons = [reason for reason in found if reason is not None]
     reached = [reason for reason in reasons if reason is not WhyNotApplied.THRESHOLD_NOT_REACHED]
     return min(reached or reasons, key=_ORDER.index)

@@ -12,7 +12,7 @@ from domain.splitting.model import Warehouse
 
 
 class Coupon(Message):
-    """A coupon in somebody's hands: of which promotion, whose, until when, and which order has taken it."""
+    """A buyer's coupon: its promotion, its owner, when it expires, and the order that has taken it, if any."""
 
     coupon_id: str
     promotion_id: str
@@ -22,10 +22,11 @@ class Coupon(Message):
 
 
 def unusable(coupon: Coupon | None, buyer_id: int, order_no: str, at: datetime) -> str:
-    """Why a buyer can't use a coupon in an order now, to go on a sentence that names it; empty when there is no reason.
-    The order may have it already: the try of a step before this one took it, and its answer was lost.
+    """Why a buyer can't use a coupon in an order now; empty if nothing prevents it. The text continues a sentence that
+    begins with the coupon's name.
 
-    Whose it is is told to nobody: an unknown coupon and somebody else's look the same."""
+    An order may have taken the coupon already (a lost try), and may use it again. Nobody is told whose a coupon is:
+    an unknown one and somebody else's look the same."""
     if coupon is None or coupon.buyer_id != buyer_id:
         return "is not one of this buyer's"
     if coupon.expires_at is not None and at >= coupon.expires_at:
@@ -36,7 +37,7 @@ def unusable(coupon: Coupon | None, buyer_id: int, order_no: str, at: datetime) 
 
 
 class Offers(Message):
-    """What a buyer may be given now. `promotions` are those that are on, coupons' promotions among them."""
+    """What a buyer may be given now. `promotions` are all that are on, including the coupons'."""
 
     promotions: list[Promotion] = []  # noqa: RUF012  pydantic copies it
     coupons: list[Coupon] = []  # noqa: RUF012  pydantic copies it
@@ -45,7 +46,7 @@ class Offers(Message):
 
 @dataclass(frozen=True)
 class Market:
-    """Read at placement, and never again for this order."""
+    """All that an order's price depends on. It is read at placement, and never again for that order."""
 
     on_sale: Mapping[str, OnSale]  # the cart's SKUs, and the gifts of the promotions
     offers: Offers = field(default_factory=Offers)

@@ -1,4 +1,4 @@
-"""What a cart costs, or why it can't be had."""
+"""What a cart costs as an order, or why it is refused."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ from domain.splitting.plan import cut, plan, shipping
 
 
 class Limits(Message):
-    """How large an order may be. A platform's settings."""
+    """How large an order may be, as the platform sets it."""
 
     lines: int = 200
     pieces_per_line: int = 999
@@ -27,7 +27,7 @@ class Limits(Message):
 
 
 def within_limits(cart: Cart, limits: Limits) -> Refusal | None:
-    """Why the cart is too large, naming the place and the limit; None when it is not."""
+    """The refusal of a cart that is too large, naming the place and the limit; None when it keeps every limit."""
     if len(cart.lines) > limits.lines:
         return _too_large("lines", f"the cart has {len(cart.lines)} lines", f"at most {limits.lines}")
     if len(cart.coupons) > limits.coupons:
@@ -139,7 +139,7 @@ def _gift(gift: GivenGift, on_sale: OnSale, terms: Terms) -> OrderLine:
 
 
 def _sold(line_no: int, quantity: int, on_sale: OnSale, terms: Terms) -> OrderLine:
-    """The line as it is sold, with nothing to pay yet."""
+    """The line as it is sold, before its amounts are filled in."""
     product = on_sale.product
     copy = TradeSnapshot.of(product) if terms.recording is Recording.EMBEDDED else None
     return OrderLine(
@@ -170,7 +170,7 @@ def _applied(priced: PricedCart) -> set[str]:
 
 
 def _taken(cart: Cart, market: Market, priced: PricedCart) -> list[str]:
-    """A coupon that saves nothing here is left to its owner."""
+    """The coupons that the order takes; one that saves nothing here stays with its owner."""
     applied = _applied(priced)
     named = (coupon for coupon in market.offers.coupons if coupon.coupon_id in cart.coupons)
     return sorted(coupon.coupon_id for coupon in named if coupon.promotion_id in applied)

@@ -1,5 +1,4 @@
-"""A priced cart: what each line pays, which promotion took what from it, who funds it, and why it was that
-one."""
+"""A priced cart: what each line pays, what each promotion took off it, who funds that, and why that one won."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from domain.pricing.promotion import Funder, Level
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one promotion takes off one line, and who pays for it. Stored once, at placement."""
+    """What one promotion takes off one line, and who pays for it. It is stored once, at placement."""
 
     promotion_id: str
     amount_fen: int
@@ -35,7 +34,7 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class GivenGift:
-    """A gift line: `line_no` follows the cart's, `given_for` are the lines that reached the threshold."""
+    """A gift line. Its `line_no` follows the cart's last; `given_for` are the lines that reached the threshold."""
 
     promotion_id: str
     line_no: int
@@ -47,7 +46,7 @@ class GivenGift:
 
 @dataclass(frozen=True, slots=True)
 class Win:
-    """Why a promotion applies: what it saves where, and what would have been the next."""
+    """Why a promotion applies: where it saves how much, and which would have been the next best."""
 
     promotion_id: str
     level: Level
@@ -63,7 +62,7 @@ class Win:
 
 @dataclass(frozen=True, slots=True)
 class PricedCart:
-    """A priced cart, lines in the order of their numbers, promotions not applied in the order they were
+    """A priced cart. `lines` are in the order of their numbers, `not_applied` in the order the promotions were
     given."""
 
     lines: Sequence[PricedLine]
@@ -80,6 +79,6 @@ class PricedCart:
         return sum(line.pay_fen for line in self.lines)
 
     def funding(self) -> dict[Funder, int]:
-        """Who pays for the discounts."""
+        """How much of the discounts each funder pays, in fen."""
         shares = [share for line in self.lines for share in line.shares]
         return {funder: sum(share.funding[funder] for share in shares) for funder in Funder}

@@ -1,5 +1,4 @@
-"""Promotions (优惠) as a merchandiser writes them: five levels, five kinds, each kind with its own keys and
-no other."""
+"""Promotions (优惠) as a merchandiser writes them: five levels and five kinds, each kind with its own keys only."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +13,7 @@ from domain.order.product import Amount, Name, Product, Quantity, Time
 
 
 class Level(StrEnum):
-    """In the order in which they apply."""
+    """The five levels, in the order in which they apply."""
 
     ITEM = "ITEM"  # 单品优惠
     SHOP = "SHOP"  # 店铺优惠
@@ -42,7 +41,7 @@ class Funder(StrEnum):
 
 
 def wrong(at: str, problem: str) -> PydanticCustomError:
-    """A rule that spans several keys is broken; `at` is the path, below the model, that the reader should
+    """The error of a broken rule that spans several keys; `at` is the path, below the model, that the author should
     change."""
     return PydanticCustomError("wrong", "{problem}", {"at": at, "problem": problem})
 
@@ -51,7 +50,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 
 
 class PromotionBase(Document):
-    """What every kind has: level, scope, threshold, validity, funding."""
+    """What every kind of promotion has: level, scope, threshold, validity and funding."""
 
     promotion_id: Name
     level: Level
@@ -76,7 +75,7 @@ class PromotionBase(Document):
 
     @property
     def funding(self) -> dict[Funder, int]:
-        """Per cent by funder: by default the merchant up to `SHOP_COUPON`, the platform above."""
+        """The percentage that each funder pays: by default the merchant all up to `SHOP_COUPON`, the platform above."""
         shares = self.funded_by
         if shares is None:
             shares = {Funder.PLATFORM if self.level in PLATFORM_LEVELS else Funder.MERCHANT: 100}
@@ -84,11 +83,11 @@ class PromotionBase(Document):
 
     @property
     def precedence(self) -> tuple[datetime, str]:
-        """Among equal savings the smallest wins: what ends first, then the smaller id."""
+        """The key by which equal savings are ranked, smallest first: what ends first, then the smaller id."""
         return (self.ends_at or _FAR, self.promotion_id)
 
     def covers(self, product: Product) -> bool:
-        """Whether a product is in scope; a scope that is not named holds everything."""
+        """Whether a product is in scope; a part of the scope that is not named includes everything."""
         return (
             (self.merchant is None or self.merchant == product.merchant)
             and (self.skus is None or product.sku in self.skus)
@@ -127,7 +126,7 @@ class AmountOff(PromotionBase):
 
     @model_validator(mode="after")
     def _gives_no_more_than_everything(self) -> Self:
-        # With a threshold of 0, or in pieces, what is reached is not known here: the price stops at zero.
+        # With no threshold, or one in pieces, the amount is not known here; a price never falls below zero anyway.
         most = self.off_fen if self.max_off_fen is None else min(self.off_fen, self.max_off_fen)
         if 0 < self.threshold_fen < most:
             raise wrong(
@@ -139,7 +138,7 @@ class AmountOff(PromotionBase):
 
 
 class PercentOff(PromotionBase):
-    """25 means: pay 75 %."""
+    """A percentage off: a `percent_off` of 25 means that the buyer pays 75 %."""
 
     kind: Literal[PromotionKind.PERCENT_OFF]
     percent_off: Annotated[int, Field(ge=1, le=100)]

@@ -22,7 +22,7 @@ class Eligible:
 
 
 def times_reached(promotion: PromotionBase, lines: Eligible) -> int:
-    """How often the eligible lines reach the threshold: 0 is not at all; without a threshold, once."""
+    """How many times the eligible lines reach the threshold; 1 if there is no threshold."""
     if promotion.threshold_pieces is not None:
         return sum(lines.pieces) // promotion.threshold_pieces
     if promotion.threshold_fen:
@@ -31,8 +31,7 @@ def times_reached(promotion: PromotionBase, lines: Eligible) -> int:
 
 
 def saves(promotion: Discount, lines: Eligible) -> list[int] | None:
-    """What each line would save; None when the threshold is not reached. Never more than a line has to
-    pay."""
+    """What each line would save, in fen and never more than it has to pay; None when the threshold is not reached."""
     times = times_reached(promotion, lines)
     if times == 0:
         return None
@@ -43,7 +42,7 @@ def saves(promotion: Discount, lines: Eligible) -> list[int] | None:
             off = promotion.off_fen * (times if promotion.repeat else 1)
             return apportion(_capped(promotion, off), lines.worth, lines.room)
         case PercentOff():
-            # Half up, once, on the whole: per line the odd fen would add up.
+            # Rounded half up once, on the whole: rounded per line, the odd fen would add up.
             off = (sum(lines.worth) * promotion.percent_off + 50) // 100
             return apportion(_capped(promotion, off), lines.worth, lines.room)
         case BundlePrice():
@@ -62,8 +61,8 @@ def _item_price(promotion: ItemPrice, lines: Eligible) -> list[int]:
 
 
 def _bundles(promotion: BundlePrice, lines: Eligible) -> list[int] | None:
-    """The dearest pieces first, as many full bundles as save: each next bundle is worth no more than the
-    last."""
+    """What each line saves by bundles: the dearest pieces first, and as many full bundles as save anything. Each bundle
+    is worth no more than the one before it, so the ones that save come first."""
     if sum(lines.pieces) < promotion.pieces:
         return None  # too few pieces is a threshold that is not reached
     runs = _by_price(lines)

@@ -1,4 +1,4 @@
-"""The audit's judgement: what is held without a run that cares for it, and what is to be done about it. Pure."""
+"""The audit's judgement: what is held without a run that looks after it, and what is to be done about it."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,19 +10,20 @@ from pydantic import Field
 from domain.base import Message, Utc
 from domain.order.status import ENDED, Status
 
-# An order whose run was started again so often, and still has none, has a trouble that another start does not mend.
+# An order whose run was started again this often and still has none has a problem that another start does not mend.
 RESTARTS = 3
 
-NO_RUN = "NOT_FOUND"  # deleted, by hand or after its retention, or never started
+NO_RUN = "NOT_FOUND"  # the run was deleted, by hand or after its retention, or never started
 TOLD_ITS_END = "COMPLETED"
 
 
 class HeldOrder(Message):
-    """An order that has not ended, or under whose number something is held.
+    """An order that has not ended, or one under whose number something is still held.
 
-    `status` None: no order was recorded; `refused`: its placement was. `due`: when its run should have taken the next
-    step. `stock`: sellable pieces are reserved or promised; `goods`: ended sub-orders for which pieces are set aside
-    in a warehouse; `refunds`: decided and not done. `parts`: sub-orders that have not ended."""
+    `status` is None when no order was recorded; `refused` says whether its placement was refused. `due` is when its
+    run should have taken the next step. `stock` says whether sellable pieces are reserved or promised; `goods` are the
+    ended sub-orders for which pieces are set aside in a warehouse; `refunds` counts those that are decided and not
+    done. `parts` are the sub-orders that have not ended; `restarts` counts how often the run was started again."""
 
     order_no: str
     status: Status | None = None
@@ -42,7 +43,7 @@ class HeldOrder(Message):
 
     @property
     def holds(self) -> str:
-        """What it still holds, in words; empty when nothing."""
+        """What it still holds, in words; empty when it holds nothing."""
         held = [
             *(["sellable stock"] if self.stock else []),
             *([f"{self.coupons} coupons"] if self.coupons else []),
@@ -54,9 +55,9 @@ class HeldOrder(Message):
 
 class Remedy(StrEnum):
     NONE = "NONE"
-    START_AGAIN = "START_AGAIN"  # the order's run: it looks itself up and goes on
-    GIVE_BACK = "GIVE_BACK"  # there is no order: end what its number holds, under its own keys
-    NUDGE = "NUDGE"  # the order's run is there: it starts the runs of its sub-orders again
+    START_AGAIN = "START_AGAIN"  # start the order's run: it looks itself up and goes on
+    GIVE_BACK = "GIVE_BACK"  # there is no order: end what its number holds, under the order's own keys
+    NUDGE = "NUDGE"  # the order's run is open: ask it to start the runs of its sub-orders again
     PERSON = "PERSON"
 
 
@@ -66,8 +67,8 @@ class HeldVerdict(NamedTuple):
 
 
 def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> HeldVerdict:
-    """`closed`: how the latest run of each order or sub-order ended, for those that have no open one. `far`: how long
-    past its deadline an open run needs a person."""
+    """What is to be done about an order. `closed` says how the latest run of each order or sub-order ended, for those
+    that have no open run; `far` is how long past its deadline an open run needs a person."""
     how = closed.get(held.order_no)
     if how is None:
         return _beside_its_run(held, closed, now, far)
@@ -84,7 +85,7 @@ def weigh_held(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: t
 
 
 def _beside_its_run(held: HeldOrder, closed: Mapping[str, str], now: datetime, far: timedelta) -> HeldVerdict:
-    """Its run is open, and nothing that it may still see to is touched."""
+    """The verdict on an order whose run is open: nothing that the run may still see to is touched."""
     if held.due is not None and now - held.due > far:
         return HeldVerdict(Remedy.PERSON, f"its run is open, and should have gone on by {held.due:%Y-%m-%d %H:%M} UTC")
     if held.split and held.stock:
@@ -107,7 +108,7 @@ def _unrecorded(held: HeldOrder, how: str) -> HeldVerdict:
 
 
 class Finding(Message):
-    """What needs a person. `order_no` 0: no order's, but the `subject`'s alone."""
+    """Something that needs a person. `order_no` is "0" when it concerns only the `subject`, and no order."""
 
     order_no: str = "0"
     subject: str = ""
@@ -115,9 +116,9 @@ class Finding(Message):
 
 
 class AuditReport(Message):
-    """What an audit saw and did. Counts are of orders; `done` names the first of those that it did something about.
+    """What an audit saw and did. The counts are of orders; `done` names the first orders that it did something about.
 
-    `more`: how many findings the list has no room for."""
+    `more` is how many findings there are beyond those in `found`, which is limited."""
 
     looked_at: int = 0
     started_again: int = 0
@@ -129,5 +130,5 @@ class AuditReport(Message):
 
     @property
     def well(self) -> bool:
-        """Nothing needs a person."""
+        """Whether nothing needs a person."""
         return not self.found and not self.more

@@ -1,4 +1,4 @@
-"""Evidence: an order as it was placed, and the chain of hashes that shows what was changed or taken out later."""
+"""Evidence: an order as it was placed, and the chain of hashes that shows what was changed or removed later."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from domain.order.order_number import GENES
 from domain.order.snapshot import TradeSnapshot, canonical
 
 CHAINS = 64
-GENESIS = ""  # what the first link of a chain follows
+GENESIS = ""  # the hash before a chain's first link
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def chain_of(order_no: int) -> int:
-    """The chain of an order's events: by its gene, so that all of one buyer's lie in one."""
+    """The chain that an order's events belong to. It depends on the gene only, so that one buyer's orders share one."""
     return order_no % GENES % CHAINS
 
 
@@ -48,7 +48,7 @@ def link_sha256(link: Link) -> str:
 
 
 def _part(value: object) -> str:
-    """With its length in bytes before it, so that no two links have one text."""
+    """A value with its length in bytes before it, so that no two different links give the same text."""
     return "-:," if value is None else f"{len(str(value).encode())}:{value},"
 
 
@@ -56,8 +56,8 @@ def _part(value: object) -> str:
 
 
 def placed(order_no: str, buyer_id: int, priced: PricedOrder, terms: Terms) -> str:
-    """The body of the order's PLACE event: what was sold at what price under which rules, and the digests of what the
-    buyer saw. It is kept for ever, so nothing in it is personal but the buyer's id."""
+    """The body of the order's PLACE event, as JSON: what was sold, at what price, under which rules, and the digests
+    of what the buyer saw. It is kept for ever, so nothing in it is personal except the buyer's id."""
     return canonical(
         {
             "order_no": order_no,
@@ -73,7 +73,8 @@ def placed(order_no: str, buyer_id: int, priced: PricedOrder, terms: Terms) -> s
 def totals(
     amount_due_fen: int, shipping_fen: int, currency: str, coupons: list[str], rules: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What is said of the whole order. `rules`: the promotions that applied, and their documents' digests."""
+    """What the PLACE event says of the whole order. `rules` maps each promotion that applied to its document's
+    digest."""
     return {
         "amount_due_fen": amount_due_fen,
         "shipping_fen": shipping_fen,
@@ -84,7 +85,7 @@ def totals(
 
 
 def as_placed(line: OrderLine) -> dict[str, Any]:
-    """What is said of a line; what the buyer saw itself only where the line holds its own copy."""
+    """What the PLACE event says of a line. It contains what the buyer saw only if the line holds a copy of its own."""
     said = {"line_no", "sku", "version", "digest", "quantity", "unit_price_fen", "goods_fen", "pay_fen", "policy"}
     own = {"snapshot": line.snapshot.model_dump(mode="json")} if line.snapshot else {}
     shares = sorted((share.model_dump() for share in line.shares), key=lambda share: str(share["promotion_id"]))
@@ -96,7 +97,7 @@ def as_placed(line: OrderLine) -> dict[str, Any]:
 
 
 class LineEvidence(Message):
-    """One line: what the buyer saw, and what is wrong with the evidence of it. No `saw` where it is lost."""
+    """What the buyer saw of one line, and what is wrong with the evidence of it. `saw` is None when that is lost."""
 
     line_no: int
     sku: str
@@ -111,7 +112,8 @@ class LineEvidence(Message):
 class ChainEvidence(Message):
     """The order's chain, from its beginning to its tip. `broken_at` is the first link that is not as it was written.
 
-    Keep a tip elsewhere (another house, paper) and not even who owns the database can write the past anew."""
+    Whoever keeps a tip elsewhere (with another company, on paper) can prove a rewritten chain even to the database's
+    owner."""
 
     chain: int
     links: int
@@ -125,7 +127,7 @@ class ChainEvidence(Message):
 
 
 class HistoryEvidence(StrEnum):
-    """What the workflow's own history says of the lines' digests. It is deleted after its retention."""
+    """What the workflow's own history says of the lines' digests. The history is deleted after its retention."""
 
     MATCHES = "MATCHES"
     DIFFERS = "DIFFERS"
@@ -134,7 +136,7 @@ class HistoryEvidence(StrEnum):
 
 
 class Verified(Message):
-    """Whether the evidence of an order still is what was written when it was placed."""
+    """Whether the evidence of an order is still what was written when it was placed."""
 
     order_no: str
     intact: bool

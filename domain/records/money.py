@@ -1,17 +1,18 @@
-"""An order's money, as people are told of it: every posting, who has what by now, and what was paid for each line."""
+"""An order's money as it is shown to people: every posting, who has what by now, and what was paid for each line."""
 
 from domain.base import Message, Utc
 
 
 class Leg(Message):
-    """What an account has more of; less, or owes more, when below zero."""
+    """What a posting adds to an account; below zero, the account has less or owes more."""
 
     account: str
     amount_fen: int
 
 
 class Posting(Message):
-    """`kind`: CAPTURE, STRAY, REFUND_DECIDED, REFUND or SETTLE (SHIPPING: of orders from before it had an account)."""
+    """One posting of the journal. `kind` is CAPTURE, STRAY, REFUND_DECIDED, REFUND or SETTLE; orders from before
+    shipping had an account of its own also have SHIPPING."""
 
     key: str
     kind: str
@@ -29,7 +30,7 @@ class FundedDiscount(Message):
 
 
 class LineMoney(Message):
-    """`back_fen` is what was paid for the pieces that went back."""
+    """One line's money. `back_fen` is what was paid for the `pieces_back` that went back."""
 
     line_no: int
     title: str
@@ -43,7 +44,7 @@ class LineMoney(Message):
 
 
 class OrderMoney(Message):
-    """`balances` are those of the order's own postings: of nothing they are left out."""
+    """One order's money. `balances` add up the order's own postings by account; those of zero are left out."""
 
     order_no: str
     currency: str

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from domain.base import Message, Utc
 
 BASIS_POINTS = 10_000
-"""Of a whole: a fee of 500 basis points is 5 %."""
+"""How many basis points make a whole: a fee of 500 is 5 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What a sub-order has come to by now. `goods_fen` and `shipping_fen` are what was paid for it, `goods_back_fen`
-    and `shipping_back_fen` what of that went back, `subsidy_fen` what the platform funded of the discounts on the
-    pieces that did not."""
+    """What a sub-order has earned by now. `goods_fen` and `shipping_fen` are what was paid for it, `goods_back_fen`
+    and `shipping_back_fen` are what of that was refunded, and `subsidy_fen` is what the platform funded of the
+    discounts on the pieces that were not."""
 
     goods_fen: int
     shipping_fen: int
@@ -27,7 +27,8 @@ class Earned:
 
     @property
     def fee_fen(self) -> int:
-        """Of what the merchant has from the goods, rounded half up, once for the sub-order; none of the shipping."""
+        """The platform's fee: a share of what the merchant has from the goods, rounded half up once for the sub-order.
+        Shipping bears no fee."""
         revenue = self.goods_fen - self.goods_back_fen + self.subsidy_fen
         return (revenue * self.fee_bps * 2 + BASIS_POINTS) // (BASIS_POINTS * 2)
 
@@ -37,7 +38,7 @@ class Earned:
 
 
 class StatementRow(Message):
-    """One posting on the merchant's account: a sub-order that was settled, or (`key` begins with `owe/`) a refund
+    """One posting on the merchant's account: a sub-order that was settled or, where `key` begins with `owe/`, a refund
     after that. `net_fen = goods_fen + subsidy_fen + shipping_fen - fee_fen - refunds_fen`."""
 
     key: str
@@ -53,7 +54,7 @@ class StatementRow(Message):
 
 
 class Statement(Message):
-    """What a merchant is owed. `total_fen` is the sum of its rows; below zero when refunds came to more."""
+    """What a merchant is owed. `total_fen` is the sum of its rows, below zero when refunds came to more than sales."""
 
     statement_no: str
     merchant: str

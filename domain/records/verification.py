@@ -1,4 +1,4 @@
-"""What is stored of an order against what was written when it was placed. Pure: the reading is done elsewhere."""
+"""Compares what is stored of an order with what was written when it was placed. Others do the reading."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from domain.records.evidence import GENESIS, ChainEvidence, HistoryEvidence, Lin
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One version of a product as the catalog keeps it: the whole document, and the text of its snapshot."""
+    """One version of a product as the catalog keeps it: the whole document and the text of its snapshot."""
 
     product: Mapping[str, Any]
     snapshot: str
@@ -20,7 +20,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the tables say of an order today. `copies`: the lines' own snapshots, as they lie there, by line number."""
+    """What the tables say of an order today. `copies` holds the lines' own snapshots, exactly as stored, by line
+    number."""
 
     totals: Mapping[str, Any]
     lines: list[OrderLine]
@@ -30,7 +31,7 @@ class Stored:
 
 
 def read_body(text: str) -> Mapping[str, Any] | None:
-    """What `domain.records.evidence.placed` wrote; None when somebody has made something else of it."""
+    """The body that `domain.records.evidence.placed` wrote; None when it was tampered with and can't be read."""
     body = _object(text)
     lines = body.get("lines") if body else None
     readable = isinstance(lines, list) and all(isinstance(line, dict) and "line_no" in line for line in lines)
@@ -61,7 +62,8 @@ def line_evidence(line: OrderLine, stored: Stored, body: Mapping[str, Any] | Non
 
 
 def history_evidence(lines: Iterable[OrderLine], history: Mapping[int, str] | None) -> HistoryEvidence:
-    """The digests in the workflow's history, by line number: None when nobody looked, empty when it is gone."""
+    """What `history` says of these lines: it maps line numbers to the digests in the workflow's history, and is None
+    when nobody looked, empty when the history is gone."""
     if history is None:
         return HistoryEvidence.NOT_ASKED
     if not history:
@@ -71,7 +73,7 @@ def history_evidence(lines: Iterable[OrderLine], history: Mapping[int, str] | No
 
 
 class ChainCheck:
-    """Walks a chain link by link, and stops at the first that is not as it was written."""
+    """Walks a chain link by link, and stops at the first link that is not as it was written."""
 
     def __init__(self, chain: int) -> None:
         self._chain = chain
@@ -91,7 +93,7 @@ class ChainCheck:
             self._seq, self._sha256 = link.seq, link.sha256
 
     def end(self, tip: tuple[int, str]) -> ChainEvidence:
-        """`tip`: the sequence number and hash of the link that must be the last."""
+        """The verdict on the chain; `tip` is the sequence number and the hash of the link that must be the last."""
         links, sha256 = tip
         if self._broken is None and self._seq < links:
             self._broken = (self._seq + 1, f"{_links(self._seq + 1, links)} at the end of the chain")
@@ -157,7 +159,7 @@ def _since_placed(line: OrderLine, stored: Stored, then: Mapping[str, Any] | Non
 
 
 def _differences(what: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """What both speak of and say differently; what a later program says more is no difference."""
+    """The fields that both name with different values. A field that only a later program adds is no difference."""
     both = [name for name in now if name in then and now[name] != then[name]]
     only_then = [name for name in then if name == "snapshot" and name not in now]
     told = [f"{what} says {name} {_short(now[name])}, and {_short(then[name])} was placed" for name in both]

@@ -17,7 +17,8 @@ class DiscountView(Message):
 
 
 class LineView(Message):
-    """`shipped` of `quantity` pieces are on their way or arrived; `closed` were given back."""
+    """A line of an order or sub-order. `shipped` of its `quantity` pieces are on their way or have arrived; `closed`
+    were given back."""
 
     line_no: int
     sku: str
@@ -90,7 +91,8 @@ class EventView(Message):
 
 
 class OrderView(Message):
-    """`planned` are the sub-orders to come, where an order is split at its placement, until they are there."""
+    """An order in full. `planned` are the sub-orders to come, where an order is split at placement, until they
+    exist."""
 
     order_no: str
     buyer_id: int
@@ -114,7 +116,7 @@ class OrderView(Message):
 
 
 class CaseLineView(Message):
-    """Pieces of a case. `amount_fen` is what was quoted for them; `accepted` is known when they were inspected."""
+    """Pieces of a case. `amount_fen` is what was quoted for them; `accepted` is None until they are inspected."""
 
     line_no: int
     sku: str
@@ -125,7 +127,7 @@ class CaseLineView(Message):
 
 
 class CaseGiftView(Message):
-    """A gift that wants to come back, or else is taken off at this value."""
+    """A gift that has to come back; if it does not, its value is taken off the refund."""
 
     line_no: int
     sku: str
@@ -135,9 +137,9 @@ class CaseGiftView(Message):
 
 
 class CaseView(Message):
-    """A case of after-sale. `quoted_fen` is what the buyer was told it comes to, `amount_fen` what went back.
+    """A case of after-sale. `quoted_fen` is what the buyer was told it would refund, `amount_fen` what it did refund.
 
-    `said` are the last words of a party, `due_at` is when the clock acts, and `allowed` what this party may do."""
+    `said` is what a party wrote last, `due_at` is when the clock acts, and `allowed` is what the reader may do."""
 
     case_no: str
     order_no: str
@@ -174,7 +176,7 @@ class Tab(StrEnum):
 
 
 class ListItem(Message):
-    """An order that is not split, whole (`sub_order_no` null); or a sub-order, with the order it is part of."""
+    """A row of a list: an order that is not split (`sub_order_no` is null), or a sub-order with its order's number."""
 
     order_no: str
     sub_order_no: str | None
@@ -189,7 +191,7 @@ class ListItem(Message):
 
 
 class Page(Message):
-    """`next` starts the following page; null on the last one."""
+    """One page of a list. `next` is the cursor of the following page; null on the last one."""
 
     items: list[ListItem]
     next: str | None = None

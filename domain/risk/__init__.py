@@ -1,4 +1,4 @@
-"""Risk (RULES.md §8): who may order (`screen`), and what to think of an order once it is placed (`assess`)."""
+"""Risk: who may place an order (`screen`), and what to think of an order once it is placed (`assess`)."""
 
 from domain.risk.assess import RULES, assess
 from domain.risk.facts import AssessFacts, LineFacts, PastOrder, ReceiptFacts, UsualFacts

@@ -1,4 +1,4 @@
-"""Assess a placed order: every rule speaks, the weights add up, two bounds make the verdict."""
+"""Assess a placed order: every rule is asked, the weights of its reasons add up, and two bounds make the verdict."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from domain.risk.verdict import Assessment, RiskReason, RiskVerdict
 
 Rule = Callable[[AssessFacts, RiskSettings], RiskReason | None]
 
-# Add a rule here. It sees the facts and its thresholds, nothing else.
+# New rules are added here. A rule sees the facts and its thresholds, nothing else.
 RULES: list[Rule] = [brushing, new_accounts, discount_share, placed_again, scalping, velocity]
 
 
 def assess(facts: AssessFacts, settings: RiskSettings) -> Assessment:
-    """The verdict on one order, with every reason that spoke."""
+    """The verdict on one order, with every reason that a rule gave."""
     reasons = [reason for rule in RULES if (reason := rule(facts, settings))]
     score = sum(reason.weight for reason in reasons)
     return Assessment(verdict=_verdict(score, settings), score=score, reasons=reasons)

@@ -1,6 +1,6 @@
 """What the rules may look at: an order, the orders before it that share something with it, and what is usual.
 
-All as of the order's placement: a rule gives the same answer a year later.
+All facts are as of the order's placement, so that a rule gives the same answer a year later.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ class LineFacts(Message):
 
 
 class ReceiptFacts(Message):
-    """When what a merchant sent was confirmed and reviewed, if it was."""
+    """When a merchant's goods were confirmed as received and reviewed, if they were."""
 
     merchant: str
     received_at: Utc | None = None
@@ -64,17 +64,17 @@ class PastOrder(Message):
 
 
 class UsualFacts(Message):
-    """The platform's last orders before this one, added up: what the usual is measured by."""
+    """The platform's last orders before this one, added up: they tell what is usual."""
 
     orders: int = 0
-    buyer_hours: int = 0  # hours in which a buyer ordered, over all buyers
+    buyer_hours: int = 0  # the hours in which a buyer ordered, summed over all buyers
     goods_fen: int = 0
     discount_fen: int = 0
 
 
 class AssessFacts(Message):
     order: PastOrder
-    # Those that share the buyer, device, address, phone or block of phone numbers.
+    # The orders that share the buyer, device, address, phone or block of phone numbers with this one.
     earlier: list[PastOrder] = []  # noqa: RUF012  pydantic copies it
     usual: UsualFacts = UsualFacts()
 

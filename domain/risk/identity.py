@@ -1,6 +1,6 @@
-"""Who a buyer is to risk: the five marks that blocks name and that buyers share, each in one normal form.
+"""Who a buyer is to the risk check: the five marks that a block may name and buyers may share, in normal form.
 
-Normal forms are what the database compares, so changing one of them orphans the keys that are stored: don't.
+The database compares normal forms, so changing one of them would orphan every key that is stored: don't.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from domain.base import Message, Utc
 from domain.order.cart import Address, Cart
 
 HOME_COUNTRY = "86"
-# A wider range than these is a slip of the keyboard that would turn a country away.
+# A range wider than these is a typing error that would shut out a whole country.
 WIDEST_IPV4, WIDEST_IPV6 = 8, 16
 
 
@@ -26,7 +26,7 @@ class BlockKind(StrEnum):
 
 
 class Block(Message):
-    """Somebody who may not order, until `expires_at` (None: until unblocked). `value` is in normal form."""
+    """A mark whose bearer may not order until `expires_at` (None: until unblocked). `value` is in normal form."""
 
     kind: BlockKind
     value: str
@@ -55,7 +55,7 @@ class Identity(Message):
         )
 
     def marks(self) -> dict[BlockKind, list[str]]:
-        """Every block value that would catch this identity: so a look-up is by equality, also of IP ranges."""
+        """Every block value that would catch this identity, so that a look-up is by equality even for IP ranges."""
         return {
             BlockKind.BUYER: [str(self.buyer_id)],
             BlockKind.DEVICE: [self.device_id],
@@ -68,26 +68,26 @@ class Identity(Message):
 def address_key(address: Address) -> str:
     """A digest of the place, so that neither a log nor a block list shows where somebody lives.
 
-    The recipient's name and phone are left out: one place under many names is what abusers do. So are width, case,
-    spaces and punctuation (kept, as one dash, between digits: 1-23 is not 12-3), and the border between region and
-    street. A digest is no secret: who has a list of addresses can test them.
+    The recipient's name and phone are left out: abusers use one place under many names. So are width, case, spaces
+    and punctuation (between digits it is kept as one dash: 1-23 is not 12-3), and the border between region and
+    street. A digest is no secret: whoever has a list of addresses can test them.
     """
     return _place_key(address.region + address.street)
 
 
 def device_key(device_id: str) -> str:
-    """A device's id as it stands, without the space around it: ids are opaque, and case may matter."""
+    """A device's id as it was given, without the space around it: ids are opaque, and case may matter."""
     return device_id.strip()
 
 
 def phone_key(phone: str) -> str:
-    """Digits only, with the country's: 13800138000, +86 138-0013-8000 and 0086 13800138000 are one phone.
+    """Digits only, with the country code: 13800138000, +86 138-0013-8000 and 0086 13800138000 are one phone.
 
-    A number without a country's is taken for one at home; its trunk 0 (010…) goes. Kept as digits, not a digest,
-    since neighbours in one block of numbers tell; so a phone's key is personal, and stays out of logs.
+    A number without a country code is taken for one at home, and its trunk 0 (010…) is dropped. The key is digits, not
+    a digest, since risk looks at neighbours in one block of numbers; so it is personal, and stays out of logs.
     """
     text = unicodedata.normalize("NFKC", phone).strip()
-    digits = re.sub(r"[^0-9]", "", text)  # no key holds more: ranges of keys are compared as text
+    digits = re.sub(r"[^0-9]", "", text)  # a key is digits only, since ranges of keys are compared as text
     if digits.startswith("00"):
         return _without_trunk(digits[2:])
     if text.startswith("+") or re.fullmatch(HOME_COUNTRY + r"1[3-9]\d{9}", digits):
@@ -96,13 +96,15 @@ def phone_key(phone: str) -> str:
 
 
 def phone_neighbours(key: str, digits: int) -> tuple[str, str]:
-    """The first and last number of the block around a phone's key: all that differ in the last `digits` only."""
+    """The first and the last number of the block around a phone's key: it holds all that differ from it in the last
+    `digits` only."""
     stem = key[:-digits]
     return stem + "0" * digits, stem + "9" * digits
 
 
 def ip_ranges_of(ip: str) -> list[str]:
-    """Every range, from the address itself to the widest that may be blocked, that holds this address."""
+    """Every range that holds this address, from the widest that may be blocked to the address itself; none for a text
+    that is no address."""
     try:
         address = _unmapped(ip_address(ip.strip()))
     except ValueError:
@@ -113,7 +115,7 @@ def ip_ranges_of(ip: str) -> list[str]:
 
 
 def block_value(kind: BlockKind, text: str) -> str:
-    """The normal form of what a person typed for a block; ValueError says what would be right.
+    """The normal form of what a person typed for a block; a ValueError says what would be right.
 
     An address is given as text (region and street) or by the key that an order shows.
     """
@@ -143,7 +145,7 @@ def _without_trunk(digits: str) -> str:
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """::ffff:192.0.2.1 is 192.0.2.1 behind another door."""
+    """An IPv4 address that was written as IPv6 is the IPv4 address: ::ffff:192.0.2.1 is 192.0.2.1."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 

@@ -1,4 +1,4 @@
-"""PROMO_ABUSE (羊毛党): three signs of people who live on promotions, each a rule of its own."""
+"""PROMO_ABUSE (羊毛党): three signs of people who exploit promotions, each a rule of its own."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ _LET_GO = {CloseReason.CANCELLED_BY_BUYER, CloseReason.UNPAID}
 
 
 def new_accounts(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """Many accounts, each at its first order, on one device, one address or one block of phone numbers."""
+    """Many accounts, each placing its first order, on one device, one address or one block of phone numbers."""
     order = facts.order
     if not order.first_of_buyer:
         return None
@@ -38,7 +38,7 @@ def new_accounts(facts: AssessFacts, settings: RiskSettings) -> RiskReason | Non
 
 
 def discount_share(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """A discount that takes far more of the price than discounts usually do."""
+    """A discount that takes off far more of the price than discounts usually do."""
     goods_fen, off_fen, usual = facts.order.goods_fen(), facts.order.discount_fen(), facts.usual
     if goods_fen == 0 or goods_fen < settings.discount_goods_fen:
         return None
@@ -61,9 +61,9 @@ def discount_share(facts: AssessFacts, settings: RiskSettings) -> RiskReason | N
 
 
 def placed_again(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """The same goods ordered and let go again and again, by this buyer or from this device: probing for a price.
+    """The same goods ordered and let go again and again, by this buyer or from this device, to probe for a price.
 
-    Let go: cancelled by the buyer, or left unpaid until the deadline.
+    An order was let go if the buyer cancelled it or left it unpaid until the deadline.
     """
     order = facts.order
     dropped = [

@@ -1,4 +1,4 @@
-"""BRUSHING, SCALPING and VELOCITY. Each rule looks at the facts and gives a reason, or None."""
+"""The rules BRUSHING, SCALPING and VELOCITY. Each looks at the facts and gives a reason, or None."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,7 +9,8 @@ from domain.risk.verdict import RiskKind, RiskReason
 
 
 def brushing(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """刷单: one merchant, again and again, cheap; and praised in no time, or by many buyers of one place, or both."""
+    """刷单: many cheap orders at one merchant that were quickly confirmed and reviewed, or came from several buyers on
+    one device or address, or both."""
     for merchant in sorted({line.merchant for line in facts.order.lines}):
         bought = _cheap_orders(facts, settings, merchant)
         praised = sum(_praised_quickly(past, merchant, facts.order.placed_at, settings) for past in bought)
@@ -33,7 +34,7 @@ def brushing(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
 
 
 def scalping(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """黄牛: a limited SKU, bought by several buyers of one address, phone or device, together over its limit."""
+    """黄牛: a limited SKU, bought by several buyers who share an address, phone or device, together over its limit."""
     near = [past for past in facts.within(timedelta(days=settings.scalping_days)) if _is_live_kin(past, facts.order)]
     for sku in sorted({line.sku for line in facts.order.lines if line.limited}):
         bought = [order for order in [*near, facts.order] if order.pieces(sku)]
@@ -57,7 +58,7 @@ def scalping(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
 
 
 def velocity(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
-    """Within an hour, far more orders, or far more money, than this buyer's and anybody's usual hour."""
+    """Far more orders, or far more money, within an hour than in a usual hour of this buyer and of the platform's."""
     mine = [past for past in facts.earlier if past.buyer_id == facts.order.buyer_id]
     since = facts.order.placed_at - timedelta(hours=1)
     hour = [*(past for past in mine if past.placed_at > since), facts.order]
@@ -67,7 +68,7 @@ def velocity(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
     platform_hours = usual.buyer_hours if usual else 0
 
     def far_over(now: int, floor: int, own: int, platform: int) -> bool:
-        # Compared as products: a mean of whole fen would have to be rounded. No hours: nothing usual yet.
+        # Products are compared, since a mean of whole fen would have to be rounded. With no hours, nothing is usual.
         factor = settings.velocity_factor
         over_own = not own_hours or now * own_hours > factor * own
         over_platform = not platform_hours or now * platform_hours > factor * platform
@@ -94,7 +95,8 @@ def velocity(facts: AssessFacts, settings: RiskSettings) -> RiskReason | None:
 
 
 def _cheap_orders(facts: AssessFacts, settings: RiskSettings, merchant: str) -> list[PastOrder]:
-    """This order and the earlier ones of its buyer, device or address, that bought little of the merchant."""
+    """This order and the earlier ones of its buyer, device or address that bought cheaply from the merchant; none if
+    this order did not."""
     kin = [
         past
         for past in facts.within(timedelta(days=settings.brushing_days))
@@ -107,7 +109,7 @@ def _cheap_orders(facts: AssessFacts, settings: RiskSettings, merchant: str) -> 
 
 
 def _praised_quickly(order: PastOrder, merchant: str, moment: datetime, settings: RiskSettings) -> bool:
-    """Confirmed and reviewed soon after it was placed, as far as was known at `moment`."""
+    """Whether an order was confirmed and reviewed soon after it was placed, as far as was known at `moment`."""
     latest = min(moment, order.placed_at + timedelta(hours=settings.brushing_praised_hours))
     return any(
         receipt.received_at is not None and receipt.reviewed_at is not None and receipt.reviewed_at <= latest

@@ -7,11 +7,11 @@ from domain.risk.identity import Block, BlockKind, Identity
 from domain.risk.settings import RiskSettings
 
 NOT_ACCEPTED = "NOT_ACCEPTED"
-"""All that a refused caller is told: anything more would teach an abuser what to change."""
+"""The code is all that a refused caller is told: anything more would teach an abuser what to change."""
 
 
 class ScreenFacts(Message):
-    """`device_buyers` counts this buyer too; `unpaid_orders` leaves this order out."""
+    """What screening looks at. `device_buyers` counts this buyer too; `unpaid_orders` does not count this order."""
 
     identity: Identity
     now: Utc
@@ -21,7 +21,7 @@ class ScreenFacts(Message):
 
 
 class Screened(Message):
-    """Passed, or refused: `code` is for the caller, `reason` for operators only."""
+    """The result of screening. In a refusal, `code` is for the caller and `reason` for operators only."""
 
     passed: bool
     code: str = ""
@@ -29,7 +29,7 @@ class Screened(Message):
 
 
 def screen(facts: ScreenFacts, settings: RiskSettings) -> Screened:
-    """Refuse whoever is blocked, and an environment that is plainly wrong."""
+    """Refuse a buyer who is blocked, and an environment that is plainly wrong."""
     reason = _blocked(facts) or _wrong_environment(facts, settings)
     return Screened(passed=False, code=NOT_ACCEPTED, reason=reason) if reason else Screened(passed=True)
 

@@ -1,4 +1,4 @@
-"""Every threshold and weight of risk, in one place. `starter.py risk set` changes one; the newest version counts."""
+"""Every threshold and weight of the risk check. `starter.py risk set` changes one; the newest version is in force."""
 
 from typing import Annotated, Self
 
@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from domain.base import Document
 
 USUAL_SAMPLE = 300
-"""The platform's usual is what so many of its latest orders show."""
+"""How many of the platform's latest orders tell what is usual."""
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Days = Annotated[int, Field(ge=1, le=30)]
@@ -19,27 +19,28 @@ Weight = Annotated[int, Field(ge=0, le=1_000)]
 
 
 class BadSetting(ValueError):
-    """A setting that does not exist, or a value it can't have; the message names both and the remedy."""
+    """Raised for a setting that does not exist, or a value that it can't have; the message says what would be right."""
 
 
 class RiskSettings(Document):
-    """Defaults are for a platform of ordinary goods. One strong reason asks for a person, two reject."""
+    """The settings of the risk check. The defaults suit a platform of ordinary goods: one strong reason asks for a
+    person, two reject."""
 
-    # The bounds: a score below the one passes, above the other is rejected, between them a person decides.
+    # A score below `pass_below` passes, one above `reject_above` is rejected; between them a person decides.
     pass_below: Weight = 40
     reject_above: Weight = 80
 
     # screen
     device_days: Days = 30
-    device_buyers: Count = 10  # one device, more buyers than this
-    unpaid_orders: Count = 20  # a buyer who has this many unpaid orders gets no other
+    device_buyers: Count = 10  # the most buyers that one device may have
+    unpaid_orders: Count = 20  # a buyer who has this many unpaid orders may place no other
 
     # BRUSHING: one merchant, one buyer, device or address, cheap orders, quickly confirmed and praised
     brushing_praised_weight: Weight = 50
-    brushing_shared_weight: Weight = 25  # less: an office drinks much tea
+    brushing_shared_weight: Weight = 25  # less, since the people of one office do buy from one merchant
     brushing_days: Days = 7
-    brushing_orders: Count = 5  # this one and the earlier ones
-    brushing_low_fen: Fen = 5_000  # what the order buys of the merchant is worth at most this
+    brushing_orders: Count = 5  # counting this one and the earlier ones
+    brushing_low_fen: Fen = 5_000  # an order is cheap if what it buys of the merchant is worth at most this
     brushing_praised_hours: Hours = 48  # from placement to review
     brushing_praised_orders: Count = 3
     brushing_shared_buyers: Count = 4  # buyers on the address or device, which then may be the merchant's own
@@ -52,7 +53,7 @@ class RiskSettings(Document):
     phone_block_digits: Annotated[int, Field(ge=1, le=4)] = 3  # a block: numbers that differ in these last digits
     discount_weight: Weight = 25
     discount_floor_permille: Permille = 500
-    discount_factor: Factor = 2  # and this many times the platform's usual share
+    discount_factor: Factor = 2  # the discount's share is also over this many times the platform's usual share
     discount_goods_fen: Fen = 10_000
     placed_again_weight: Weight = 25
     placed_again_hours: Hours = 24
@@ -64,7 +65,7 @@ class RiskSettings(Document):
     limited_pieces: Count = 2
     sku_limits: dict[str, Count] = {}  # noqa: RUF012  pydantic copies it; other limits, by SKU
 
-    # VELOCITY: within the hour, and far over both the buyer's own and the platform's usual hour
+    # VELOCITY: so much within one hour, and far over both the buyer's own and the platform's usual hour
     velocity_weight: Weight = 50
     velocity_orders: Count = 10
     velocity_fen: Fen = 5_000_000
@@ -88,7 +89,7 @@ class RiskSettings(Document):
         return max(self.brushing_days, self.new_accounts_days, self.scalping_days, again_days)
 
     def changed(self, changes: dict[str, object]) -> "RiskSettings":
-        """These settings with some of them changed; BadSetting says what can't be."""
+        """These settings with some of them changed; raises BadSetting."""
         for name in changes:
             if name not in RiskSettings.model_fields:
                 raise BadSetting(f"there is no setting {name!r}; there are: {', '.join(RiskSettings.model_fields)}")

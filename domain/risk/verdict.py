@@ -1,4 +1,4 @@
-"""What risk says of a placed order, and what a person says to that."""
+"""What the risk check says of a placed order, and what a person decides about it."""
 
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ class RiskKind(StrEnum):
 
 
 class RiskReason(Message):
-    """Why, how heavily it counts, and what was seen: counts and order numbers, nothing personal."""
+    """Why a rule objects, how heavily that counts, and what it saw: counts and order numbers, nothing personal."""
 
     kind: RiskKind
     text: str
@@ -30,7 +30,7 @@ class RiskReason(Message):
 
 
 class Decision(Document):
-    """A person's word on an order that waits for one."""
+    """A person's decision on an order that waits for one."""
 
     approved: bool
     author: str = Field(min_length=1, max_length=100)
@@ -38,16 +38,16 @@ class Decision(Document):
 
 
 class Assessment(Message):
-    """A verdict with all that led to it. Stored for good; a person's decision overrules it."""
+    """A verdict with all that led to it. It is stored for good; a person's decision overrules it."""
 
     verdict: RiskVerdict
     score: int
     reasons: list[RiskReason]
-    decision: Decision | None = None  # one that was taken before: no person is asked again
+    decision: Decision | None = None  # if one was taken before, no person is asked again
 
 
 class RiskDecided(Message):
-    """The decision that stands. The first one does: `yours` is False when another had been taken before."""
+    """The decision that counts, which is the first one: `yours` is False when another had been taken before."""
 
     order_no: str
     decision: Decision
@@ -56,7 +56,7 @@ class RiskDecided(Message):
 
 
 class ChangedVerdict(Message):
-    """An order on which the tried settings think otherwise. `was` is None when it never was assessed."""
+    """An order whose verdict would be another under the tried settings. `was` is None when it was never assessed."""
 
     order_no: str
     was: RiskVerdict | None
@@ -65,7 +65,7 @@ class ChangedVerdict(Message):
 
 
 class TryReport(Message):
-    """What settings would have said of past orders. `more`: there are older ones that were not looked at."""
+    """The verdicts that settings would have given on past orders. `more` says that older ones were not looked at."""
 
     orders: int
     verdicts: dict[RiskVerdict, int]

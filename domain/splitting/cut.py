@@ -1,8 +1,8 @@
 """Cutting an order into sub-orders (拆单), so that each has one value of each of the six keys.
 
-`RULES` is the list of keys in their order. A platform reorders it, or puts a rule of its own in, here or by
-handing another list to `split`; nothing else knows the keys. A plain key is `cut_by("name", key)`; what is
-cut by amounts (warehouses, parcels) is a function from a part to the parts it becomes.
+`RULES` lists the keys in their order. A platform may reorder it or add a rule of its own, here or by passing another
+list to `split`; nothing else knows the keys. A rule for a plain key is `cut_by("name", key)`; a rule that cuts by
+amounts (warehouses, parcels) is a function from a part to the parts that it becomes.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -51,13 +51,14 @@ def _apart(part: SplitPart, key: Callable[[Product], K]) -> dict[K, list[Pieces]
 
 
 def handling_group(product: Product, places: Places) -> str:
-    """The group of a handling class: its own name, or the names of those that share a parcel."""
+    """The handling group of a product: its class's own name, or the names of the classes that share a parcel, joined
+    by +."""
     return next(("+".join(group) for group in places.handling_groups if product.handling in group), product.handling)
 
 
 def by_warehouse(part: SplitPart, places: Places) -> list[SplitPart]:
-    """The fewest warehouses, then the fewest pieces moved; back-orders by themselves. Virtual goods have
-    none."""
+    """Cut by warehouse: the fewest warehouses, then the fewest pieces moved; back-orders are parts of their own.
+    Virtual goods have no warehouse."""
     parts = []
     for merchant, pieces in _apart(part, _sender).items():
         sites = [site for site in places.warehouses if site.merchant == merchant]
@@ -96,7 +97,8 @@ def _from_sites(part: SplitPart, sites: Sequence[Warehouse], places: Places) -> 
 
 
 def by_parcel(part: SplitPart, places: Places) -> list[SplitPart]:
-    """As few parcels as the carrier's limits allow; a piece over the limit alone. Virtual goods need none."""
+    """Cut into as few parcels as the carrier's limits allow; a piece over the limit is alone. Virtual goods need no
+    parcel."""
     limit = places.parcel_limit
     parts = []
     for sender, pieces in _apart(part, _sender).items():
@@ -122,7 +124,9 @@ RULES: tuple[Rule, ...] = (
 def split(
     lines: Iterable[OrderedLine], places: Places, shipping_fen: int = 0, rules: Sequence[Rule] = RULES
 ) -> list[PlannedSubOrder]:
-    """The sub-orders of an order: their lines, quantities, amounts and shipping add up to it exactly."""
+    """The sub-orders of an order: their lines, quantities, amounts and shipping add up to the order exactly.
+
+    Raises TooManyParcels when there would be more than MAX_SUB_ORDERS."""
     ordered = sorted(lines, key=lambda line: line.line_no)
     parts = [SplitPart(tuple((line, line.quantity) for line in ordered))]
     for rule in rules:
@@ -147,14 +151,16 @@ def _number_units(parts: Iterable[SplitPart]) -> list[PlannedSubOrder]:
 
 
 def share_shipping(sub_orders: Sequence[PlannedSubOrder], shipping_fen: int) -> list[PlannedSubOrder]:
-    """Among the physical ones by what was paid for them."""
+    """Share the shipping among the physical sub-orders, in proportion to what was paid for them."""
     shares = shipping_shares(shipping_fen, [(part.pay_fen, part.is_physical) for part in sub_orders])
     return [replace(sub_order, shipping_fen=share) for sub_order, share in zip(sub_orders, shares, strict=True)]
 
 
 def shipping_shares(shipping_fen: int, parts: Sequence[tuple[int, bool]]) -> list[int]:
-    """Of parts (what was paid for it, whether it is physical). Shipping never gets lost: where nothing was paid, the
-    physical ones share alike; where nothing is physical, all do."""
+    """The share of the shipping that each part bears; a part is what was paid for it and whether it is physical.
+
+    Shipping never gets lost: where nothing was paid, the physical parts bear equal shares; where nothing is physical,
+    all parts take the place of the physical ones."""
     bearers = [physical for _, physical in parts]
     bearers = bearers if any(bearers) else [True] * len(parts)
     weights = [pay_fen if bears else 0 for (pay_fen, _), bears in zip(parts, bearers, strict=True)]

@@ -1,4 +1,4 @@
-"""Freight (运费) of real orders: each merchant has a template (运费模板) for each of its warehouses."""
+"""Freight (运费): each merchant has a template (运费模板) for each of its warehouses."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ Grams = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class FreightRates(Document):
-    """First weight and fee (首重), each further weight begun and fee (续重), free (包邮) from an amount of
-    goods on.
+    """A fee for the first weight (首重), a fee for each further weight that is begun (续重), and the amount of goods
+    from which shipping is free (包邮).
 
-    Without a warehouse they hold for every warehouse of the merchant that has no rates of its own."""
+    Rates without a warehouse are for every warehouse of the merchant that has no rates of its own."""
 
     warehouse: Name | None = None
     first_g: Grams
@@ -34,14 +34,15 @@ class FreightRates(Document):
 
 
 class FreightTemplate(FreightRates):
-    """One merchant's rates."""
+    """One merchant's freight rates."""
 
     merchant: Name
 
 
 @dataclass(frozen=True, slots=True)
 class Consignment:
-    """What one warehouse of a merchant sends for one order; virtual goods are none (`warehouse` is null)."""
+    """What one warehouse of a merchant sends for one order. `warehouse` is None for virtual goods, which cost no
+    freight."""
 
     merchant: str
     warehouse: str | None
@@ -52,8 +53,8 @@ class Consignment:
 def freight_fen(consignments: Iterable[Consignment], templates: Iterable[FreightTemplate]) -> int:
     """The shipping of an order: one fee for each merchant's warehouse, however many parcels leave it.
 
-    A cut for the parcels' sake never costs the buyer a second first weight. A merchant with no template ships
-    free."""
+    Goods that are cut into several parcels never cost the buyer a second first weight. A merchant with no template
+    ships free."""
     by_place = {(template.merchant, template.warehouse): template for template in templates}
     totals: dict[tuple[str, str], tuple[int, int]] = {}
     for sent in consignments:

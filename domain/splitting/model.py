@@ -1,4 +1,4 @@
-"""What a split starts from and what comes of it."""
+"""What a split starts from, and what it results in."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from domain.order.product import DeliveryMode, Measure, Name, Product
 from domain.splitting.packing import MAX_PARCELS, ParcelLimit
 
 MAX_SUB_ORDERS = MAX_PARCELS
-OVERSIZE = "OVERSIZE"  # one piece over the parcel limit, alone
+OVERSIZE = "OVERSIZE"  # one piece over the parcel limit, which ships alone
 BACKORDER = "BACKORDER"  # no warehouse has it now
 
 
@@ -37,8 +37,8 @@ class OrderedLine:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the split depends on beside the lines. A merchant with no warehouse here has one, with enough of
-    everything."""
+    """What a split depends on besides the lines. A merchant with no warehouse here is taken to have one, with enough
+    of everything."""
 
     warehouses: Sequence[Warehouse] = ()
     parcel_limit: ParcelLimit = field(default_factory=ParcelLimit)
@@ -50,14 +50,14 @@ Pieces = tuple[OrderedLine, int]
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:
-    """Some pieces of some lines, with the keys that they have in common so far."""
+    """Some pieces of some lines, with the values of the keys that they have in common so far."""
 
     pieces: tuple[Pieces, ...]
     keys: Mapping[str, Any] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
 
     def cut(self, pieces: Iterable[Pieces], *flags: str, **keys: object) -> "SplitPart":
-        """A part of this part."""
+        """A smaller part of this part, with these flags and key values added."""
         return replace(self, pieces=tuple(pieces), keys={**self.keys, **keys}, flags=self.flags.union(flags))
 
 

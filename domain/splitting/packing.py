@@ -11,14 +11,15 @@ from domain.order.product import Product
 
 MAX_PARCELS = 99
 EXACT_UP_TO = 12
-"""Pieces. Beyond, first-fit decreasing: never more than 11/9 of the fewest, + 1, in one dimension."""
+"""The number of pieces up to which packing is exact. Beyond, it is first-fit decreasing, which in one dimension never
+takes more than 11/9 of the fewest parcels, plus one."""
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 Sizes = tuple[int, ...]
 
 
 class ParcelLimit(Document):
-    """What one parcel may hold at most; null is no limit. The declared value (保价) is the list price."""
+    """What one parcel may hold at most; null means no limit. The declared value (保价) is the list price."""
 
     weight_g: Limit | None = None
     volume_cm3: Limit | None = None
@@ -26,11 +27,11 @@ class ParcelLimit(Document):
 
     @property
     def caps(self) -> Sizes:
-        """The limits that there are."""
+        """The limits that are set."""
         return tuple(limit for limit in self._all() if limit is not None)
 
     def sizes(self, product: Product) -> Sizes:
-        """How much of each limit one piece takes up, in the order of `caps`."""
+        """How much of each limit that is set one piece takes up, in the order of `caps`."""
         takes = (product.weight_g, product.volume_cm3, product.price_fen)
         return tuple(size for size, limit in zip(takes, self._all(), strict=True) if limit is not None)
 
@@ -39,21 +40,21 @@ class ParcelLimit(Document):
 
 
 class TooManyParcels(ValueError):
-    """The goods need more parcels than an order may have sub-orders."""
+    """Raised when the goods need more parcels than an order may have sub-orders; the order is then refused."""
 
 
 @dataclass(slots=True)
 class Parcel:
-    """How many pieces of each stack (by its index) lie in it; one that is too big for any parcel lies
-    alone."""
+    """How many pieces of each stack (by its index) are in one parcel. A piece that is too big for any parcel is alone
+    in an `oversize` one."""
 
     pieces: dict[int, int] = field(default_factory=dict)
     oversize: bool = False
 
 
 def pack(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> list[Parcel]:
-    """Pack stacks of equal pieces (sizes, count) into as few parcels as possible, each within all the
-    caps."""
+    """Pack stacks of equal pieces (their sizes, their count) into as few parcels as possible, each within all the
+    caps. Raises TooManyParcels."""
     if not caps:
         return [Parcel({i: count for i, (_, count) in enumerate(stacks)})]
     big = [i for i, (sizes, _) in enumerate(stacks) if any(s > cap for s, cap in zip(sizes, caps, strict=True))]
@@ -71,7 +72,7 @@ _Packed = list[dict[int, int]]
 
 
 def _pack_fitting(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> _Packed:
-    # In one dimension every order is the same; in several, another one sometimes saves a parcel.
+    # In one dimension there is only one order; in several, another order sometimes saves a parcel.
     best = min((_first_fit(stacks, order, caps) for order in _orders(stacks, caps)), key=len)
     pieces = sum(count for _, count in stacks)
     if pieces <= EXACT_UP_TO and len(best) > _at_least(stacks, caps):
@@ -85,8 +86,8 @@ def _at_least(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> int:
 
 
 def _orders(stacks: Sequence[tuple[Sizes, int]], caps: Sizes) -> Iterator[list[int]]:
-    """Biggest first, by the dimension a piece fills most; in several dimensions, by their sum and each of
-    them too."""
+    """The orders to pack the stacks in, biggest first: by the dimension that a piece fills most and, if there are
+    several, also by the sum of all and by each of them."""
     filled = [[s / cap for s, cap in zip(sizes, caps, strict=True)] for sizes, _ in stacks]
     yield sorted(range(len(stacks)), key=lambda i: -max(filled[i]))
     if len(caps) > 1:
@@ -117,7 +118,8 @@ def _first_fit(stacks: Sequence[tuple[Sizes, int]], order: Sequence[int], caps: 
 
 
 class _Exact:
-    """Depth first over the pieces, biggest first: into each different parcel that has room, or a new one."""
+    """The exact search: depth first over the pieces, biggest first, each put into every different parcel that has
+    room, or into a new one."""
 
     def __init__(self, stacks: Sequence[tuple[Sizes, int]], caps: Sizes, best: _Packed) -> None:
         order = next(_orders(stacks, caps))
@@ -157,7 +159,7 @@ class _Exact:
         self.free[at] = tuple(r - s for r, s in zip(room, self.sizes[i], strict=True))
         self.held[at].append(self.pieces[i])
         same = i + 1 < len(self.pieces) and self.pieces[i + 1] == self.pieces[i]
-        self._place(i + 1, at if same else 0)  # equal pieces lie in rising parcels: each arrangement once
+        self._place(i + 1, at if same else 0)  # equal pieces go into rising parcels, so no arrangement comes twice
         self.held[at].pop()
         self.free[at] = room
         if new:

@@ -1,4 +1,4 @@
-"""How an order's lines become its sub-orders: the split's rules, on the lines as they were sold."""
+"""How an order's lines become its sub-orders: the rules of splitting, applied to the lines as they were sold."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def cut(lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], terms: Term
 
 
 def places(warehouses: Sequence[Warehouse], terms: Terms) -> Places:
-    """What the split depends on beside the lines. A limit of 0 is none."""
+    """What a split depends on besides the lines, from the order's terms; there a limit of 0 means no limit."""
     limit = ParcelLimit(
         weight_g=terms.parcel_weight_g or None,
         volume_cm3=terms.parcel_volume_cm3 or None,
@@ -30,7 +30,7 @@ def places(warehouses: Sequence[Warehouse], terms: Terms) -> Places:
 
 
 def shipping(parts: Sequence[PlannedSubOrder], templates: Sequence[FreightTemplate]) -> int:
-    """The freight of an order, by the merchants' templates."""
+    """The freight of an order in fen, by the merchants' templates."""
     return freight_fen(
         (
             Consignment(part.keys["merchant"], part.keys["warehouse"], _weight(part), part.pay_fen)
@@ -44,7 +44,7 @@ def shipping(parts: Sequence[PlannedSubOrder], templates: Sequence[FreightTempla
 def plan(
     order_no: str, lines: Sequence[OrderLine], parts: Sequence[PlannedSubOrder], shipping_fen: int
 ) -> list[SubOrderPlan]:
-    """The sub-orders, numbered, with their shares of the shipping. Lines and amounts add up to the order."""
+    """The numbered sub-orders with their shares of the shipping. Lines and amounts add up to the order."""
     sold = {line.line_no: line for line in lines}
     shared = share_shipping(parts, shipping_fen)
     return [_plan(order_no, index, part, sold) for index, part in enumerate(shared, start=1)]
@@ -53,8 +53,8 @@ def plan(
 def replan(
     planned: Sequence[SubOrderPlan], lines: Sequence[OrderLine], warehouses: Sequence[Warehouse], shipping_fen: int
 ) -> list[SubOrderPlan]:
-    """A plan of the placement, carried out now: without the lines that were closed since, and with what has run out
-    as a back-order. Numbers stay as the buyer was told."""
+    """The plan that was made at placement, as it can be carried out now: without the lines that were closed since, and
+    with what has run out as back-orders. The numbers stay as the buyer was told."""
     left = {(site.merchant, site.warehouse): dict(site.stock) for site in warehouses}
     live = {line.line_no for line in lines}
     carried = []
@@ -74,7 +74,7 @@ def check_units(plans: Sequence[SubOrderPlan]) -> None:
     ranges = sorted(
         (line.line_no, line.first_unit, line.last_unit, plan.index) for plan in plans for line in plan.lines
     )
-    upto = {line_no: (0, 0) for line_no, *_ in ranges}  # the last unit so far, and whose it is
+    upto = {line_no: (0, 0) for line_no, *_ in ranges}  # the last unit so far, and the sub-order it is in
     for line_no, first, last, index in ranges:
         before, whose = upto[line_no]
         if first <= before:

@@ -1,4 +1,4 @@
-"""The demands for one SKU against its stock: which sets of warehouses suffice, and what each then sends."""
+"""Sets the demands for one SKU against its stock: which warehouses suffice, and what each of them then sends."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ Placement = dict[int, int]
 
 
 SEARCHED = 5
-"""Up to so many demands for one SKU, the ways to send them are searched (as far as `STEPS`); beyond, largest
-first."""
+"""The number of demands for one SKU up to which the ways to send them are searched, for at most `STEPS` steps; beyond
+it, the largest demand is served first."""
 STEPS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """So many pieces of a SKU; `preferred` is the index of a warehouse."""
+    """A number of pieces of a SKU; `preferred` is the index of a warehouse."""
 
     sku: str
     quantity: int
@@ -23,8 +23,8 @@ class Demand:
 
 
 def grouped(demands: Sequence[Demand], stocks: Sequence[dict[str, int]]) -> tuple[list["StockGroup"], list[int]]:
-    """The demands by SKU, each cut to what there is in all; what is missing falls to the last demands
-    (gifts)."""
+    """The demands by SKU, each reduced to what there is in all, and what is missing of each demand. What is missing
+    falls to the last demands, which are the gifts."""
     by_sku: dict[str, list[int]] = {}
     for i, demand in enumerate(demands):
         by_sku.setdefault(demand.sku, []).append(i)
@@ -45,7 +45,7 @@ def grouped(demands: Sequence[Demand], stocks: Sequence[dict[str, int]]) -> tupl
 
 @dataclass
 class StockGroup:
-    """Demands for one SKU: nearly always one, more when a SKU is on two lines or is a gift too."""
+    """The demands for one SKU: nearly always one, more when a SKU is on two lines or is also a gift."""
 
     members: list[int]
     wants: list[int]
@@ -58,14 +58,14 @@ class StockGroup:
 
     def __post_init__(self) -> None:
         everywhere = (1 << len(self.stock)) - 1
-        # Whole when no demand has to be spread: then none may be.
+        # A group is whole when no demand has to be spread over warehouses: then none may be.
         self.whole = self._whole(everywhere) is not None
         least = min(want for want in self.wants if want) if self.whole else 1
         self.useful = sum(1 << w for w, stock in enumerate(self.stock) if stock >= least)
 
     @property
     def signature(self) -> object:
-        """Groups with the same signature are sufficed by the same warehouses."""
+        """What decides which warehouses suffice: the same ones do for groups with the same signature."""
         single = self.whole and len(self.members) == 1
         return self.useful if single else (tuple(self.wants), tuple(self.stock))
 
@@ -89,7 +89,7 @@ class StockGroup:
         return self._stocked[chosen]
 
     def gains(self, chosen: int, w: int) -> float:
-        """How far a further warehouse helps, from 0 to 1."""
+        """How far one more warehouse helps, from 0 to 1."""
         if chosen >> w & 1 or not self.useful >> w & 1:
             return 0
         return 1 if self.suffices(chosen | 1 << w) else min(1.0, self.stock[w] / sum(self.wants))
@@ -114,7 +114,8 @@ class StockGroup:
         return self._filled[chosen]
 
     def _whole(self, chosen: int) -> list[Placement] | None:
-        """Each demand out of one warehouse, with the fewest pieces moved; of many the first way found."""
+        """A way to send each demand from one warehouse, with the fewest pieces moved; the first one found of several
+        equal ones, None when there is none."""
         best: list[Placement] | None = None
         left = [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]
         if not 1 < len(self.wants) <= SEARCHED:
@@ -155,7 +156,8 @@ class StockGroup:
                     return
 
     def _spread(self, chosen: int) -> list[Placement] | None:
-        """Whole where one warehouse still has enough, else from the preferred and then the fullest."""
+        """Each demand from one warehouse where one still has enough, else from the preferred one and then from the
+        fullest; None when the chosen warehouses don't have enough in all."""
         left = [s * (chosen >> w & 1) for w, s in enumerate(self.stock)]
         if sum(left) < sum(self.wants):
             return None
@@ -176,7 +178,7 @@ class StockGroup:
         return sorted(range(len(left)), key=lambda w: (w != self.preferred[at], w))
 
     def ways(self) -> Iterator[list[Placement]]:
-        """The ways to send everything, what is preferred first."""
+        """The ways to send everything, the preferred ones first."""
         self._steps = STEPS * STEPS
         if len(self.wants) > SEARCHED:
             return iter([self.fill(self.useful) or []])

@@ -1,8 +1,8 @@
-"""Which warehouse (仓库) sends what: as few as possible, then as few pieces as possible from another than
+"""Which warehouse (仓库) sends what: as few warehouses as possible, then as few pieces as possible from one that is not
 preferred.
 
-Exact while the search stays within `CHECKS`; beyond, the best plan found by then, which starts from a greedy
-cover.
+The plan is exact while the search stays within `CHECKS`; beyond, it is the best one found by then, and never worse
+than a greedy one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +16,10 @@ from domain.splitting.stock_groups import Demand, Placement, StockGroup, grouped
 
 CHECKS = 100_000
 OPTIONS = 3_000
-"""Plans tried one by one when the parcel limit makes the sub-orders of a plan differ from its warehouses."""
+"""The most plans that are tried one by one where, for the parcel limit, a warehouse may send several sub-orders."""
 TRIALS = 60
 WAYS = 8
-"""Changes tried to a plan that has more alternatives than that, and to one line of it."""
+"""How many changes are tried to a plan with more than `OPTIONS` alternatives: `TRIALS` in all, `WAYS` to one SKU."""
 
 Load = tuple[tuple[int, int], ...]  # what one warehouse sends: (index of the demand, pieces)
 CountParcels = Callable[[Load], int]
@@ -38,8 +38,7 @@ def plan_warehouses(
 ) -> WarehousePlan:
     """Cover the demands with as few sub-orders, then as few moved pieces, as possible.
 
-    A demand is spread over warehouses only when no single one has enough; what no warehouse has is
-    missing."""
+    A demand is spread over warehouses only when no single one has enough; what no warehouse has is missing."""
     groups, missing = grouped(demands, stocks)
     cover = _Cover(groups, len(stocks)).search()
     placements = _joined(groups, [group.fill(cover) or [] for group in groups], len(demands))
@@ -50,10 +49,11 @@ def plan_warehouses(
 
 
 class _Cover:
-    """The smallest set of warehouses that has everything: branch on the demand with the fewest ways out."""
+    """The search for the smallest set of warehouses that has everything: it branches on the group that the fewest
+    warehouses can serve."""
 
     def __init__(self, groups: Sequence[StockGroup], warehouses: int) -> None:
-        # Demands with the same ways out are one, as far as the number of warehouses goes.
+        # Groups that the same warehouses can serve count as one here, where only the number of warehouses matters.
         self.groups = groups
         self.needs = list({group.signature: group for group in groups}.values())
         self.warehouses = warehouses
@@ -93,11 +93,11 @@ class _Cover:
         for w in range(self.warehouses):
             if (tightest.useful & ~banned & ~chosen) >> w & 1:
                 self._branch(chosen | 1 << w, banned)
-                banned |= 1 << w  # every set with it has been seen
+                banned |= 1 << w  # every set that holds this warehouse has been seen
 
 
 def _disjoint(needs: Sequence[StockGroup], banned: int) -> int:
-    """Needs with no warehouse in common want one each: a lower bound."""
+    """A lower bound on the warehouses that are still needed: groups with no warehouse in common need one each."""
     taken = count = 0
     for need in sorted(needs, key=lambda need: (need.useful & ~banned).bit_count()):
         if not need.useful & ~banned & taken:
@@ -123,9 +123,10 @@ def _loads(placements: Sequence[Placement]) -> dict[int, Load]:
 
 
 class _Parcelled:
-    """Where the parcel limit binds, which warehouse sends a line decides how many sub-orders there are.
+    """The search for the fewest sub-orders where the parcel limit binds, and so which warehouse sends a line decides
+    how many there are.
 
-    Every plan of a small order is tried; of a larger one, another warehouse for one line after another."""
+    For a small order every plan is tried; for a larger one, other warehouses for one SKU after another."""
 
     def __init__(self, groups: Sequence[StockGroup], parcels: CountParcels, found: list[Placement]) -> None:
         self.groups = groups
@@ -162,7 +163,8 @@ class _Parcelled:
             self.best, self.least = placements, cost
 
     def _neighbours(self) -> Iterator[list[Placement]]:
-        """A few other ways for each group in turn, the nearest first, from the best plan so far."""
+        """The plans that differ from the best so far in one group: a few other ways for each group in turn, the
+        preferred first."""
         for group in self.groups:
             for way in islice(group.ways(), WAYS):
                 placements = list(self.best)

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from temporalio.service import RPCError
 
+from activities.notifications import BadNotification, BadSignature
 from domain.base import Message
 from gateway.auth import count_stranger
 from gateway.context import TheGateway
 from gateway.limits import read_body
 from gateway.openapi import problems
 from gateway.problems import MALFORMED, UNAUTHENTICATED, Problem, unavailable
-from providers.notifications import BadNotification, BadSignature, verify
 
 router = APIRouter(tags=["outside"])
 
@@ -27,16 +27,6 @@ class Health(Message):
 
 
 _SIGNED: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": "Standard Webhooks",
-        }
-        for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
-    ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
 }
 
@@ -49,17 +39,19 @@ _SIGNED: dict[str, Any] = {
     openapi_extra=_SIGNED,
 )
 async def payments(request: Request, gateway: TheGateway) -> Response:
-    """A payment notification, signed over its raw body. In the inbox before it is answered; a repeat gets 204, too."""
+    """A payment notification, signed over its raw body. In the inbox before it is answered; a repeat gets 204, too.
+
+    Which headers carry the signature is the provider's protocol; Standard Webhooks has `webhook-id`,
+    `webhook-timestamp` and `webhook-signature`."""
     raw = await read_body(request, gateway.settings.body_bytes)
-    secret = gateway.settings.webhook_secret.get_secret_value()
     try:
-        notification_id, capture = verify(secret, request.headers, raw)
+        notification_id, capture = gateway.notifications.read(request.headers, raw)
     except BadSignature as bad:
         count_stranger(request, gateway)
         raise Problem(UNAUTHENTICATED, str(bad), {"WWW-Authenticate": "Webhook-Signature"}) from None
     except BadNotification as bad:
         log.error("a notification that the provider signed can't be read, money may be behind it: %s", bad)
-        await gateway.front.inbox.alarm(request.headers.get("webhook-id", ""), f"signed, but it can't be read: {bad}")
+        await gateway.front.inbox.alarm(bad.notification_id, f"signed, but it can't be read: {bad}")
         raise Problem(MALFORMED, str(bad)) from None
     await gateway.front.inbox.put(notification_id, capture)
     return Response(status_code=204)

@@ -11,7 +11,7 @@ from providers.sandbox.state import State, StateInUse
 
 
 def main() -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Serve the sandbox until SIGTERM or Ctrl-C."""
     options = argparse.ArgumentParser(prog="python -m providers.sandbox", description=__doc__)
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--host", default="127.0.0.1")

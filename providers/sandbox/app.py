@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/health")
 async def health(request: Request) -> dict[str, str]:
-    """Up, and its relay too: notifications that nobody sends would look like buyers who do not pay."""
+    """Whether the service and its relay are up: without the relay, buyers would look as if they did not pay."""
     if request.app.state.relay_task.done():
         raise SandboxProblem(503, "relay-stopped", "the relay of the notifications has stopped")
     return {"status": "ok"}
@@ -26,19 +26,19 @@ async def health(request: Request) -> dict[str, str]:
 
 @router.get("/bad-days")
 async def bad_days(state: TheState) -> BadDays:
-    """What is switched on."""
+    """The switches as they are now."""
     return state.bad_days
 
 
 @router.put("/bad-days")
 async def set_bad_days(state: TheState, switches: Annotated[BadDays, Depends(body(BadDays))]) -> BadDays:
-    """Replace all switches: what is not named is off."""
+    """Replace all switches: one that is not named is off."""
     state.set_bad_days(switches)
     return switches
 
 
 def create_app(state: State, relay: Relay, public_url: str) -> FastAPI:
-    """The application; `public_url` is where the buyer's browser finds it."""
+    """The sandbox's application; `public_url` is where the buyer's browser finds it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

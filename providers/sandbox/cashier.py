@@ -43,20 +43,20 @@ _BUTTON = '<form method="post" action="{action}"><button>Pay</button></form>\n'
 
 
 def cashier_path(payment_id: str) -> str:
-    """Where the page of a payment is, whatever is in its id."""
+    """The path of a payment's page, whatever is in its id."""
     return f"/cashier/{quote(payment_id, safe='')}"
 
 
 @router.get("/{payment_id:path}")
 async def cashier_page(state: TheState, payment_id: str) -> HTMLResponse:
-    """What is to be paid, and whether it still can be."""
-    known = ledger.standing(state.db, payment_id, datetime.now(UTC)) != "UNKNOWN"
+    """The page that shows what is to be paid, and whether it still can be."""
+    known = ledger.shown_state(state.db, payment_id, datetime.now(UTC)) != "UNKNOWN"
     return _page(state, payment_id, 200 if known else 404)
 
 
 @router.post("/{payment_id:path}/pay")
 async def pay(request: Request, state: TheState, payment_id: str) -> Response:
-    """Pay. A form comes back to the page; JSON gets the payment, or a problem."""
+    """Pay. A form is answered with the page, JSON with the payment or a problem."""
     raw = await request.body()
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     act = parsed(Pay, dict(parse_qsl(raw.decode("latin-1"))) if is_form else raw or b"{}")
@@ -75,7 +75,7 @@ async def pay(request: Request, state: TheState, payment_id: str) -> Response:
 
 
 def _page(state: State, payment_id: str, status: int) -> HTMLResponse:
-    standing = ledger.standing(state.db, payment_id, datetime.now(UTC))
+    shown = ledger.shown_state(state.db, payment_id, datetime.now(UTC))
     request = ledger.asked(state.db, payment_id)
     what = ""
     if request is not None:
@@ -83,11 +83,11 @@ def _page(state: State, payment_id: str, status: int) -> HTMLResponse:
     action = escape(f"{cashier_path(payment_id)}/pay")
     page = _PAGE.format(
         what=what,
-        says=_SAYS[standing],
-        button=_BUTTON.format(action=action) if standing == "OPEN" else "",
+        says=_SAYS[shown],
+        button=_BUTTON.format(action=action) if shown == "OPEN" else "",
         payment_id=escape(payment_id),
     )
-    # Nothing on this page may run: whatever slips through the escaping stays text.
+    # No script may run on this page: whatever slips through the escaping stays text.
     policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
     headers = {"content-security-policy": policy, "cache-control": "no-store"}
     return HTMLResponse(page, status, headers)

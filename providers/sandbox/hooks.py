@@ -1,4 +1,4 @@
-"""Where alarms and notices arrive: a webhook address that keeps what it gets."""
+"""The webhook address for alarms and notices, which keeps what it receives."""
 
 import json
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ async def receive(
     webhook_id: Annotated[str, Header(min_length=1)],
     message: Annotated[HookBody, Depends(body(HookBody))],
 ) -> dict[str, str]:
-    """Keep a message. A repeat of its `webhook-id` is counted, not kept again."""
+    """Keep a message. Idempotency key: the topic with `webhook-id`; a repeat is counted, not kept again."""
     with state.transaction() as db:
         db.execute(
             "INSERT INTO hooks (topic, message_id, body) VALUES (?, ?, ?)"
@@ -35,7 +35,7 @@ async def receive(
 
 @router.get("")
 async def received(state: TheState, topic: str | None = None) -> list[dict[str, Any]]:
-    """All messages in the order they first came, or those of one topic."""
+    """All messages, or those of one topic, in the order in which they first came."""
     rows = state.db.execute(
         "SELECT topic, message_id, body, deliveries FROM hooks WHERE ?1 IS NULL OR topic = ?1 ORDER BY seq",
         (topic,),

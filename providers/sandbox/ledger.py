@@ -25,7 +25,8 @@ MOST_FEN = 10**12
 
 
 class Pay(Document):
-    """What a buyer does at the cashier; by default what was asked. `force`: a slow or mistaken bank."""
+    """What a buyer does at the cashier; by default, pays what was asked. With `force` the money arrives whatever the
+    payment's state, as from a slow or mistaken bank."""
 
     amount_fen: int | None = Field(default=None, ge=1, le=MOST_FEN)
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
@@ -35,7 +36,7 @@ class Pay(Document):
 
 
 def create(db: sqlite3.Connection, request: PaymentRequest) -> None:
-    """Open a payment. A repeat changes nothing; a tombstone stays closed."""
+    """Open a payment. Idempotency key: `payment_id`. A payment that was closed before it was created stays closed."""
     if not 1 <= request.amount_fen <= MOST_FEN:
         raise SandboxProblem(422, "invalid-body", f"amount_fen: must be between 1 and {MOST_FEN}")
     known = asked(db, request.payment_id)
@@ -49,7 +50,7 @@ def create(db: sqlite3.Connection, request: PaymentRequest) -> None:
 
 
 def close(db: sqlite3.Connection, payment_id: str, bad_days: BadDays) -> ProviderPayment:
-    """Take no money from now on; what was never created gets a tombstone."""
+    """Take no money from now on. A payment that was never created gets a tombstone, which stays closed."""
     if bad_days.close_finds_paid and query(db, payment_id).state is ProviderState.OPEN:
         pay(db, payment_id, Pay(force=True), bad_days)
     if query(db, payment_id).state is not ProviderState.PAID:
@@ -75,13 +76,13 @@ def query(db: sqlite3.Connection, payment_id: str) -> ProviderPayment:
 
 
 def asked(db: sqlite3.Connection, payment_id: str) -> PaymentRequest | None:
-    """What was to be collected; None for an unknown payment or a tombstone."""
+    """What is to be collected; None for an unknown payment or a tombstone."""
     row = db.execute("SELECT request FROM payments WHERE payment_id = ?", (payment_id,)).fetchone()
     return PaymentRequest.model_validate_json(row["request"]) if row and row["request"] else None
 
 
-def standing(db: sqlite3.Connection, payment_id: str, now: datetime) -> str:
-    """The payment's state as the buyer sees it: also EXPIRED, which nobody has to tell the provider."""
+def shown_state(db: sqlite3.Connection, payment_id: str, now: datetime) -> str:
+    """The payment's state as the buyer sees it, which may also be EXPIRED: that follows from the clock alone."""
     state, request = query(db, payment_id).state, asked(db, payment_id)
     if state is ProviderState.OPEN and request is not None and now >= request.expires_at:
         return "EXPIRED"
@@ -89,10 +90,10 @@ def standing(db: sqlite3.Connection, payment_id: str, now: datetime) -> str:
 
 
 def pay(db: sqlite3.Connection, payment_id: str, act: Pay, bad_days: BadDays) -> ProviderPayment:
-    """Take the buyer's money and owe a notification for each capture, in one transaction."""
+    """Take the buyer's money, and enqueue a notification for each capture, in one transaction."""
     request = asked(db, payment_id)
     now = datetime.now(UTC)
-    where = standing(db, payment_id, now)
+    where = shown_state(db, payment_id, now)
     if not act.force and where == "UNKNOWN":
         raise SandboxProblem(404, "payment-unknown", "there is no such payment")
     if not act.force and where != "OPEN":
@@ -121,7 +122,8 @@ def pay(db: sqlite3.Connection, payment_id: str, act: Pay, bad_days: BadDays) ->
 
 
 def refund(db: sqlite3.Connection, order: RefundOrder, refuse: bool) -> RefundAnswer:
-    """Send money back, once per `refund_no`. A refusal moved nothing: the same number may be tried again."""
+    """Send money back. Idempotency key: `refund_no`; but a refusal moved nothing, so the same number may be tried
+    again."""
     row = db.execute("SELECT * FROM refunds WHERE refund_no = ?", (order.refund_no,)).fetchone()
     if row is not None:
         if RefundOrder.model_validate_json(row["refund_order"]) != order:

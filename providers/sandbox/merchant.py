@@ -1,4 +1,4 @@
-"""The merchants: their warehouses take parcels to pack, their shops grant virtual goods, each once."""
+"""The merchants: their warehouses take each parcel once, and their shops grant virtual goods once."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/merchants/{merchant:path}")
 
 @router.post("/hand-overs", status_code=201)
 async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depends(body(HandOver))]) -> dict[str, str]:
-    """Take a parcel. Key: `sub_order_no` and `revision`; the higher revision holds."""
+    """Take a parcel. Idempotency key: `sub_order_no` with `revision`; the highest revision is in force."""
     bad_days = state.bad_days
     fail_if(merchant in bad_days.hand_over_fails_for)
     if parcel.merchant != merchant:
@@ -40,14 +40,14 @@ async def take(state: TheState, merchant: str, parcel: Annotated[HandOver, Depen
 
 @router.get("/hand-overs")
 async def taken(state: TheState, merchant: str) -> list[HandOver]:
-    """The parcels this merchant has, in the order they came."""
+    """The parcels that this merchant has taken, in the order in which they came."""
     rows = state.db.execute("SELECT parcel FROM hand_overs WHERE merchant = ? ORDER BY seq", (merchant,))
     return [HandOver.model_validate_json(row["parcel"]) for row in rows]
 
 
 @router.post("/grants", status_code=201)
 async def grant(state: TheState, merchant: str, goods: Annotated[GrantGoods, Depends(body(GrantGoods))]) -> Granted:
-    """A code for each piece. Key: `sub_order_no`; a repeat gets the same codes."""
+    """Grant a code for each piece. Idempotency key: `sub_order_no`; a repeat gets the same codes."""
     fail_if(merchant in state.bad_days.hand_over_fails_for)
     lines = [LineCodes(line_no=line.line_no, codes=_codes(line.quantity)) for line in goods.lines]
     fresh = Granted(lines=lines).model_dump_json()
@@ -60,7 +60,7 @@ async def grant(state: TheState, merchant: str, goods: Annotated[GrantGoods, Dep
 
 @router.get("/grants")
 async def granted(state: TheState, merchant: str) -> dict[str, Granted]:
-    """What this merchant has granted, by sub-order."""
+    """What this merchant has granted, by the sub-order's number."""
     rows = state.db.execute("SELECT sub_order_no, granted FROM grants WHERE merchant = ?", (merchant,))
     return {row["sub_order_no"]: Granted.model_validate_json(row["granted"]) for row in rows}
 

@@ -22,7 +22,7 @@ router = APIRouter()
 async def create(
     request: Request, state: TheState, wanted: Annotated[PaymentRequest, Depends(body(PaymentRequest))]
 ) -> OpenPayment:
-    """Open a payment. Key: `payment_id`."""
+    """Open a payment. Idempotency key: `payment_id`."""
     bad_days = state.bad_days
     fail_if(bad_days.create_fails)
     with state.transaction() as db:
@@ -34,7 +34,7 @@ async def create(
 
 @router.post("/payments/{payment_id:path}/close")
 async def close(request: Request, state: TheState, payment_id: str) -> ProviderPayment:
-    """CLOSED, or PAID with the captures."""
+    """Close a payment; the answer is CLOSED, or PAID with the captures."""
     bad_days = state.bad_days
     fail_if(bad_days.close_fails)
     with state.transaction() as db:
@@ -47,14 +47,14 @@ async def close(request: Request, state: TheState, payment_id: str) -> ProviderP
 
 @router.get("/payments/{payment_id:path}")
 async def query(state: TheState, payment_id: str) -> ProviderPayment:
-    """What is known of a payment; `UNKNOWN` is an answer, because a 404 could come from anywhere."""
+    """What is known of a payment; UNKNOWN is an answer with 200, because a 404 could come from anywhere."""
     fail_if(state.bad_days.query_fails)
     return ledger.query(state.db, payment_id)
 
 
 @router.post("/refunds")
 async def refund(state: TheState, order: Annotated[RefundOrder, Depends(body(RefundOrder))]) -> RefundAnswer:
-    """Send money back. Key: `refund_no`. A refusal is a value."""
+    """Send money back. Idempotency key: `refund_no`. A refusal is a value."""
     bad_days = state.bad_days
     fail_if(bad_days.refund_fails)
     with state.transaction() as db:
@@ -76,7 +76,8 @@ async def query_refund(state: TheState, refund_no: str) -> RefundAnswer:
 
 @router.get("/statement")
 async def statement(state: TheState) -> dict[str, list[dict[str, Any]]]:
-    """All money that came and went, as an auditor wants it from the other side."""
+    """All money that came and went, and the notifications of it, so that an auditor can compare with the shop's
+    books."""
     db = state.db
     captures = db.execute("SELECT capture FROM captures ORDER BY seq")
     refunds = db.execute("SELECT refund_no, capture_id, moved_fen FROM refunds ORDER BY rowid")

@@ -1,4 +1,4 @@
-"""Errors as problem+json, and bodies that are read strictly."""
+"""The sandbox's errors as problem+json, and the strict reading of bodies."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,7 +11,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class SandboxProblem(Exception):
-    """What was wrong, as a party outside would say it."""
+    """Raised for a request that a party refuses; the handler answers with `status`, and `kind` as the problem's
+    type."""
 
     def __init__(self, status: int, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -21,20 +22,20 @@ class SandboxProblem(Exception):
 
 
 async def problem_answer(_: Request, error: Exception) -> JSONResponse:
-    """The handler of every `SandboxProblem`."""
+    """The handler that answers every SandboxProblem."""
     assert isinstance(error, SandboxProblem)
     content = {"type": error.kind, "status": error.status, "detail": error.detail}
     return JSONResponse(content, error.status, media_type="application/problem+json")
 
 
 def fail_if(switch: bool) -> None:
-    """A bad day: 503, and nothing was done."""
+    """Answer 503, with nothing done, if the switch of a bad day is on."""
     if switch:
         raise SandboxProblem(503, "bad-day", "out of order: switched on at /bad-days")
 
 
 def parsed(model: type[Model], raw: bytes | dict[str, str]) -> Model:
-    """JSON or the fields of a form as a model, or a 422 that names the fields."""
+    """JSON, or the fields of a form, as a model. Raises a SandboxProblem with 422 that names the wrong fields."""
     try:
         return model.model_validate_json(raw) if isinstance(raw, bytes) else model.model_validate_strings(raw)
     except ValidationError as error:
@@ -45,7 +46,7 @@ def parsed(model: type[Model], raw: bytes | dict[str, str]) -> Model:
 def body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     """A dependency that reads the body straight from JSON.
 
-    FastAPI's own way goes through Python objects, where a strict model refuses a time written as text."""
+    FastAPI's own way goes through Python objects, from which a strict model takes no time that is written as text."""
 
     async def read(request: Request) -> Model:
         return parsed(model, await request.body())

@@ -1,4 +1,4 @@
-"""The provider's notifications: signed, at least once, repeated until the receiver says 2xx."""
+"""The provider's notifications: signed, and sent at least once, until the receiver answers 2xx."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,8 @@ MOST_AT_ONCE = 64
 
 
 def enqueue(db: sqlite3.Connection, capture: Capture, due_at: float, copies: int) -> None:
-    """Owe a notification, in its capture's transaction. A repeat has the same id and body."""
+    """Enqueue a notification in the transaction of its capture; `due_at` is in seconds since 1970. Repeats have the
+    same id and body."""
     data = capture.model_dump(mode="json")
     body = {"type": "payment.captured", "timestamp": data["captured_at"], "data": data}
     db.execute(
@@ -31,7 +32,8 @@ def enqueue(db: sqlite3.Connection, capture: Capture, due_at: float, copies: int
 
 
 class Relay:
-    """The one task that sends. Sends run side by side, so that one without an answer delays no other."""
+    """The one task that sends notifications. They are sent concurrently, so that one without an answer delays no
+    other."""
 
     def __init__(self, state: State, notify_url: str, secret: str) -> None:
         self._state = state
@@ -39,17 +41,17 @@ class Relay:
         try:
             self._webhook = Webhook(secret)
         except Exception:
-            # Not chained: the secret is in no message.
+            # The error is not chained, so that no message has the secret.
             raise ValueError("the webhook secret must be base64, optionally after whsec_") from None
         self._in_flight: set[str] = set()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something was enqueued."""
+        """Look again now, since something was enqueued or a send has ended."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Send what is due, for ever."""
+        """Send whatever is due, until cancelled."""
         async with (
             httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client,
             asyncio.TaskGroup() as sends,
@@ -64,10 +66,11 @@ class Relay:
                     await asyncio.wait_for(self._wake.wait(), pause_s)
 
     def look(self, now: float) -> tuple[list[tuple[str, str]], float | None]:
-        """What is due, and the seconds until the next is; None when nothing is known of. What is due and finds no place
-        waits for a send to end, which wakes the relay. One moment for both questions: between two moments a
-        notification could fall due that is in neither answer, and it would be sent never."""
-        # Those tried least come first: a crowd that is never acknowledged can't starve a new one.
+        """What is due at `now`, as ids and bodies, and the seconds until the next falls due (None: none does).
+
+        What is due beyond the most at once waits until a send ends, which wakes the relay. Both answers are of the same
+        moment: a notification that fell due between two moments would be in neither answer and never be sent."""
+        # Those tried least come first, so that a crowd that is never acknowledged can't starve a new one.
         rows = self._state.db.execute(
             "SELECT notification_id, body FROM notifications WHERE copies_left > 0 AND due_at <= ?"
             " ORDER BY attempts, due_at, rowid LIMIT ?",

@@ -1,6 +1,7 @@
-"""All the sandbox knows, in one SQLite file. What was answered is on the disk, and survives a kill.
+"""All that the sandbox knows, in one SQLite file. What was answered is on the disk, and survives a kill.
 
-One thread and one connection: a request's statements run without an `await` in between, so no two interleave.
+There is one thread and one connection. A request's statements run without an `await` in between, so that those of two
+requests never interleave.
 """
 
 import sqlite3
@@ -41,18 +42,18 @@ CREATE TABLE IF NOT EXISTS bad_days (
 
 
 class StateInUse(Exception):
-    """Another sandbox has this file open."""
+    """Raised when the file can't be opened, most likely because another sandbox has it open; the sandbox then ends."""
 
 
 class State:
-    """The file, and the switches kept in it."""
+    """The sandbox's file, and the switches that are kept in it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.db = sqlite3.connect(path, timeout=1, isolation_level=None)
         self.db.row_factory = sqlite3.Row
         try:
-            # Exclusive: two sandboxes on one file would both send its notifications.
+            # The lock is exclusive: two sandboxes on one file would both send its notifications.
             self.db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = FULL")
@@ -62,12 +63,12 @@ class State:
             raise StateInUse(f"{path}: {error}; is another sandbox running on it?") from None
 
     def close(self) -> None:
-        """Close the file; another process may open it."""
+        """Close the file, so that another process may open it."""
         self.db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing, and on the disk when it ends."""
+        """A transaction: all of it or nothing, and on the disk when it ends."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield self.db
@@ -78,7 +79,7 @@ class State:
 
     @property
     def bad_days(self) -> BadDays:
-        """What is switched on now."""
+        """The switches as they are now."""
         row = self.db.execute("SELECT switches FROM bad_days").fetchone()
         return BadDays.model_validate_json(row["switches"]) if row else BadDays()
 
@@ -89,7 +90,7 @@ class State:
 
 
 async def _current_state(request: Request) -> State:
-    # async, or FastAPI would fetch it on a thread of its own.
+    # This is async, since FastAPI would otherwise call it on a thread of its own.
     state = request.app.state.sandbox
     assert isinstance(state, State)
     return state

@@ -1,1 +1,1 @@
-"""The benchmark: `make bench`. Four parts and a table of things tried, each measured within one run."""
+"""The benchmark, `make bench`: four parts and a table of things that were tried, each measured within one run."""

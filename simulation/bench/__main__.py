@@ -1,4 +1,4 @@
-"""`python -m simulation.bench [PART …]`: all parts, or those that are named. `make bench` sets up what it needs."""
+"""`python -m simulation.bench [PART …]`: runs all parts, or those named. `make bench` sets up what they need."""
 
 import argparse
 import sys
@@ -20,7 +20,8 @@ from simulation.bench.report import Page
 
 @dataclass(frozen=True)
 class Wanted:
-    """How large. `open`: so many orders that wait at the end of part 3, beyond what `make bench` has time for."""
+    """How large the benchmark is to be. `open` is how many orders wait at the end of part 3, in addition to the usual
+    numbers (0: no more)."""
 
     quick: bool = False
     open: int = 0
@@ -43,7 +44,8 @@ PARTS: Mapping[str, Part] = {
 
 
 async def bench(parts: list[str], out: Path, wanted: Wanted, console: Console) -> bool:
-    """Whether every check held. A target that is not met is a finding, not a failure."""
+    """Run the parts and write their pages; returns whether every check held. A target that is not met is a finding, not
+    a failure."""
     machine = this_machine()
     good = True
     with Show(console) as show:
@@ -60,7 +62,7 @@ async def bench(parts: list[str], out: Path, wanted: Wanted, console: Console) -
 
 
 def main() -> int:
-    """Exit status 0 when every check held, 1 when one did not or a server did not start."""
+    """Run the benchmark; the exit status is 0 when every check held, 1 when one did not or a server did not start."""
     asked = argparse.ArgumentParser(prog="make bench", description=__doc__)
     asked.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all of them")
     asked.add_argument("--quick", action="store_true", help="sizes for a look at the harness, not at the figures")

@@ -1,4 +1,4 @@
-"""A chart for each page. matplotlib comes with the extra `bench`, and is not needed to measure."""
+"""The chart of each page. matplotlib comes with the extra `bench`, and is not needed to measure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_CROWDED = 8  # names side by side; more of them stand aslant
+_CROWDED = 8  # the most labels that fit side by side; more of them are rotated
 _INKS = ("#c44e52", "#dd8452", "#4c72b0", "#55a868", "#8172b3", "#937860")
 
 
 @dataclass
 class Panel:
-    """Lines over the same `at`, or bars when these are names; `levels` are drawn across."""
+    """One panel of a chart: lines over the same `at`, or bars when these are names; `levels` are horizontal lines."""
 
     title: str
     across: str
@@ -31,7 +31,7 @@ class Chart:
     panels: Sequence[Panel]
 
     def draw(self, path: Path) -> bool:
-        """False, and nothing drawn, without matplotlib."""
+        """Draw the chart into a file. Without matplotlib nothing is drawn, and False is returned."""
         if find_spec("matplotlib") is None:
             return False
         import matplotlib

@@ -1,7 +1,7 @@
 """What an order costs: events, activities, transactions, and what Temporal Cloud would bill.
 
-Actions are what it bills: a start, an update, a signal, a timer, an upsert of search attributes and an activity are 1
-each, a child's start 2, all local activities of one workflow task together 1.
+Temporal Cloud bills actions: a start, an update, a signal, a timer, an upsert of search attributes and an activity are
+1 each, a child's start is 2, and all local activities of one workflow task together are 1.
 """
 
 from collections import Counter, defaultdict
@@ -20,12 +20,12 @@ History = Sequence[HistoryEvent]
 
 
 Seen = dict[str, Counter[str]]
-"""By workflow id, then by activity."""
+"""How often something happened, by workflow id and then by activity."""
 
 
 @contextmanager
 def _counting(of: object, happening: str) -> Iterator[Seen]:
-    """What happens to SQLAlchemy in activities of this process."""
+    """Count an event of SQLAlchemy while it happens in activities of this process."""
     seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def happened(*_: object) -> None:
@@ -41,17 +41,18 @@ def _counting(of: object, happening: str) -> Iterator[Seen]:
 
 
 def counting_transactions() -> AbstractContextManager[Seen]:
-    """Each takes its connection from the pool."""
+    """Count the transactions: each of them takes a connection from the pool."""
     return _counting(Pool, "checkout")
 
 
 def counting_statements() -> AbstractContextManager[Seen]:
-    """But for those of the stock batches, which go past SQLAlchemy; one for many rows counts once."""
+    """Count the statements, except those of the stock batches, which bypass SQLAlchemy. One for many rows counts
+    once."""
     return _counting(Engine, "after_cursor_execute")
 
 
 def local_batches(events: History) -> int:
-    """Local activities leave markers after the workflow task that ran them."""
+    """How many workflow tasks ran local activities, which leave their markers after the task that ran them."""
     batches, within = 0, False
     for each in events:
         if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
@@ -62,7 +63,7 @@ def local_batches(events: History) -> int:
 
 
 def costs_of(histories: Sequence[History]) -> dict[str, int]:
-    """Of an order's run and its sub-orders' runs together."""
+    """The costs of the runs of an order and of its sub-orders together, from their histories."""
     every = [each for events in histories for each in events]
     kinds = Counter(EventType.Name(each.event_type).removeprefix("EVENT_TYPE_") for each in every)
     batches = sum(local_batches(events) for events in histories)
@@ -82,5 +83,5 @@ def costs_of(histories: Sequence[History]) -> dict[str, int]:
 
 
 async def histories_of(client: Client, runs: Sequence[str]) -> list[History]:
-    """The events of each run, by workflow id."""
+    """The events of each of these runs, in the same order."""
     return [list((await client.get_workflow_handle(run).fetch_history()).events) for run in runs]

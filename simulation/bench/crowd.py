@@ -33,13 +33,13 @@ from store.stock.changes import Change, change_stock
 from workflows import run_names
 
 PRICE_FEN = 1_000
-LOOK_EVERY_S = 0.03  # by one who waits; many look together, and all the less often
+LOOK_EVERY_S = 0.03  # for one order that waits; there is one look for all, the less often the more wait
 PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
 class Lived:
-    """How long an order took to be placed, and to be completed; its runs, the order's first."""
+    """How long an order took to be placed and to be completed, and its runs, of which the order's is the first."""
 
     placed_s: float
     completed_s: float
@@ -48,12 +48,12 @@ class Lived:
 
 class Crowd(Protocol):
     async def live(self) -> Lived:
-        """One order, from checkout to completed."""
+        """Play one order, from checkout until it is completed."""
         ...
 
 
 class Orders:
-    """Whole orders of the product: `merchants` of them in each, and `lines` lines."""
+    """Whole orders of the product, each with `lines` lines from `merchants` merchants."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Orders:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator["Orders"]:
-        """With goods on sale, and somebody who looks what merchants have been handed."""
+        """Put goods on sale, and watch what is handed over to the merchants, while orders are played."""
         run = uuid.uuid4().hex[:8]
         self._skus = [f"{run}-{n}" for n in range(self._lines)]
         products = [
@@ -92,9 +92,9 @@ class Orders:
             looking.cancel()
 
     async def place(self) -> str:
-        """An order that waits for its payment; its number."""
+        """Place an order, which then waits for its payment; returns its number."""
         placed = await self.checkout.place("bench", uuid.uuid4().hex, self._cart())
-        while isinstance(placed, Accepted):  # no worker was free in time: who asks again under its key waits on
+        while isinstance(placed, Accepted):  # no worker was free in time: wait on, as asking again would
             placed = await self._wait_for(placed.order_no)
         assert placed.refusal is None, placed.refusal
         return placed.order_no
@@ -147,7 +147,7 @@ def _checkout(stage: Stage, settings: Settings, kind: type[Checkout]) -> Checkou
 
 
 async def _done(act: Callable[[], Awaitable[Answer]]) -> None:
-    """As a good caller does: on a machine that is too busy to answer in time, ask again under the same key."""
+    """Do an act as a good caller does: ask again under the same key while the machine is too busy to answer in time."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -161,14 +161,14 @@ async def _done(act: Callable[[], Awaitable[Answer]]) -> None:
 
 
 class HandedOver:
-    """Tells when all parts of an order are with their merchants: one look for everybody who waits, not one each."""
+    """Tells when all sub-orders of an order are with their merchants, by one query for everybody who waits."""
 
     def __init__(self, stage: Stage) -> None:
         self._engine = stage.engine
         self._waiting: dict[int, asyncio.Future[list[str]]] = {}
 
     async def all_of(self, order_no: str) -> list[str]:
-        """The numbers of its sub-orders."""
+        """Wait until all sub-orders of an order are handed over; returns their numbers."""
         there: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._waiting[int(order_no)] = there
         return await asyncio.wait_for(there, PATIENCE_S)
@@ -187,7 +187,8 @@ class HandedOver:
 
 
 class FloorOrders:
-    """Bare workflows of the same shape, asked in the same way; `shows` their status as a search attribute, or none."""
+    """Bare workflows of the same shape as whole orders, asked in the same way. With `shows`, they have their status as
+    a search attribute; without, they have none."""
 
     def __init__(self, stage: Stage, settings: Settings, *, shows: bool = False, parts: int = 2) -> None:
         self._client = stage.client

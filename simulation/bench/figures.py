@@ -1,4 +1,4 @@
-"""How callers are timed, and what is said of the times."""
+"""How callers are timed, and the figures that are made of their times."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from statistics import median
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """The nearest rank: a value that was seen, not one between two."""
+    """A percentile by the nearest rank: a value that was measured, not one between two."""
     ranked = sorted(values)
     if not ranked:
         return math.nan
@@ -18,7 +18,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 @dataclass
 class Sample:
-    """What one contender did in one cell of one round."""
+    """What one contender did in one cell of one round: how long the round took, and how long each answer."""
 
     seconds: float = 0.0
     times_s: list[float] = field(default_factory=list)
@@ -54,12 +54,12 @@ class Cell:
 
 
 def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """Of the ratios within each round: what slows a whole round down is in both, and drops out."""
+    """The median of the ratios within each round: what slows a whole round down is in both figures, and cancels out."""
     return median(a / b for a, b in zip(above, below, strict=True))
 
 
 async def closed_loop(callers: int, seconds: float, call: Callable[[], Awaitable[object]]) -> Sample:
-    """So many callers, each asking again as soon as it is answered."""
+    """Let `callers` callers ask for this many seconds, each again as soon as it is answered."""
     sample = Sample()
     clock = time.perf_counter
     begun = clock()

@@ -1,4 +1,5 @@
-"""Part 4: a flash sale over HTTP. Far more buyers than pieces; who does not pay loses the piece to who asks again."""
+"""Part 4: a flash sale over HTTP, with far more buyers than pieces. A buyer who does not pay loses the piece to one who
+asks again."""
 
 import asyncio
 import time
@@ -24,7 +25,8 @@ PRICE_FEN = 9_900
 
 @dataclass(frozen=True)
 class Sizes:
-    """`payers` of those who get a piece pay for it; the others' `window_s` runs out."""
+    """The sizes of the sale. `payers` of those who get a piece pay for it; for the others the payment window of
+    `window_s` runs out. `alone` buyers come after the rush, one at a time."""
 
     buyers: int = 10_000
     pieces: int = 100
@@ -39,7 +41,7 @@ QUICK = Sizes(buyers=400, pieces=10, payers=7, connections=50, window_s=8, alone
 
 @dataclass
 class Sale:
-    """What was seen."""
+    """What was seen in the sale."""
 
     begun: float = 0.0
     rush: list[Told] = field(default_factory=list)
@@ -100,11 +102,12 @@ class FlashSale:
         self.sale.runs_in_rush = await self._runs()
 
     async def _until_the_unpaid_are_back(self) -> None:
-        """Each by its own deadline. Where the rush takes longer than that, some were sold again in it."""
+        """Wait until the unpaid pieces are back, each by its own deadline. If the rush takes longer than the window,
+        some are sold again during it."""
         self.sale.level_before_resale = await self._nothing_reserved(self._sizes.window_s + 60)
 
     async def _nothing_reserved(self, within_s: float) -> dict[str, int]:
-        """The counters, once everything is either paid and taken, or back."""
+        """The counters, once every piece is either paid and deducted, or back."""
         until = time.monotonic() + within_s
         level = await self._level()
         while level["reserved"] and time.monotonic() < until:
@@ -113,8 +116,8 @@ class FlashSale:
         return level
 
     async def _sell_again(self) -> None:
-        """Some who were refused ask again; everybody who gets a piece pays. A key that no run has answered is still
-        free; whose run was refused takes a new one, as the answer says."""
+        """Some of the refused buyers ask again, and everybody who gets a piece pays. A key that no run has answered is
+        still free; a buyer whose run was refused takes a new key, as the answer says."""
         refused = [told for told in self.sale.rush if told.status == 409][: 4 * self._sizes.pieces]
         askers = [self._ask(told.buyer, "again" if "order_no" in told.body else "sale") for told in refused]
         self._payers_left = self._sizes.buyers
@@ -163,7 +166,8 @@ class FlashSale:
         for when, level in (("after the rush", sale.level_after_rush), ("in the end", sale.level)):
             if level["reserved"] + level["deducted"] > pieces:
                 sale.wrong.append(f"oversold {when}: {level}")
-        # Who looks before the last piece is taken passes: one on each connection, and once more when some come back.
+        # Whoever looks before the last piece is taken passes the gate: at most one on each connection, in the rush and
+        # again in the resale.
         most = sold + resold + 2 * self._sizes.connections
         if sale.runs > most:
             sale.wrong.append(f"{sale.runs} runs for {sold + resold} orders: the gate let too many through")

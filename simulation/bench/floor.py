@@ -1,8 +1,8 @@
 """The floor of a whole order: bare workflows of the same shape, in which every step is empty.
 
-As many runs, local and other activities, updates, signals and timers as story 1 has, in the same places; no details,
-no rules, no database. With `shows`, each run has its status as a search attribute, which changes as often as story 1
-changes what it shows; without, it has none.
+They have as many runs, local and other activities, updates, signals and timers as story 1, in the same places, and no
+details, rules or database. With `shows`, each run has its status as a search attribute, which changes as often as story
+1 changes what it shows; without, it has none.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def show(shows: bool, status: Status) -> None:
 
 @activity.defn
 async def nothing() -> None:
-    """A step that has nothing to do."""
+    """The activity of every step, which does nothing."""
 
 
 async def local_steps(count: int) -> None:
@@ -101,11 +101,11 @@ class FloorOrder:
     async def receive_payment(self) -> None:
         await local_steps(1)
         self._paid = True
-        await workflow.wait_condition(lambda: self._handed_out)  # then its caller knows that the parts are there
+        await workflow.wait_condition(lambda: self._handed_out)  # so that its caller knows that the parts are there
 
     @workflow.signal
     def news(self) -> None:
-        """A part has shipped."""
+        """Take the news that a part has shipped."""
         self._shipped += 1
         show(self._shows, Status.SHIPPED if self._shipped == self._parts else Status.PARTIALLY_SHIPPED)
 

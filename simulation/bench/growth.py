@@ -1,4 +1,4 @@
-"""Part 3: what grows with workers, lines, sub-orders and orders that wait; and where it bends."""
+"""Part 3: what grows with the workers, lines, sub-orders and waiting orders, and where it stops growing evenly."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ NEXT_ONES = 10
 
 @dataclass(frozen=True)
 class Sizes:
-    """`open_orders`: how many wait for their payment, one figure after the other."""
+    """The sizes of part 3. `open_orders` are the numbers of orders that wait for their payment, one after the other."""
 
     rounds: int = 2
     workers: Sequence[int] = (1, 2, 3, 4)
@@ -36,7 +36,7 @@ QUICK = Sizes(1, workers=(1, 2), orders=4, at_once=4, lines=(1, 20), parts=(1, 3
 
 @dataclass(frozen=True)
 class Shaped:
-    """An order of so many lines or parts, one at a time."""
+    """The figures of an order with a certain number of lines or sub-orders, played one at a time."""
 
     placed_ms: float
     completed_s: float
@@ -46,7 +46,8 @@ class Shaped:
 
 @dataclass(frozen=True)
 class Waiting:
-    """With so many orders open: the worker's memory, and what the next placement takes."""
+    """The figures with `open` orders open: the worker's and the server's memory, and how long the next placement
+    takes."""
 
     open: int
     worker_mb: float
@@ -91,7 +92,7 @@ async def _with_workers(stage: Stage, count: int, sizes: Sizes) -> Load:
         workers = [await stack.enter_async_context(stage.worker(settings)) for _ in range(count)]
         meter = stage.meter(**{f"worker {n}": worker for n, worker in enumerate(workers, start=1)})
         orders = await stack.enter_async_context(Orders(stage, settings).at_work())
-        await live(orders, 2 * count, 2 * count, meter)  # every worker has loaded its code
+        await live(orders, 2 * count, 2 * count, meter)  # so that every worker has loaded its code
         return await live(orders, sizes.orders, sizes.at_once, meter)
 
 

@@ -38,7 +38,7 @@ def _page(outcome: Outcome, sizes: Sizes) -> Page:
 
 
 def _findings(outcome: Outcome) -> list[str]:
-    """Where it bends, in words made of the figures."""
+    """The findings, in words that are made from the figures."""
     fewest, most = min(outcome.workers), max(outcome.workers)
     per_s = {count: median(load.per_s for load in loads) for count, loads in outcome.workers.items()}
     cores = median(sum(load.cpu_s.values()) / load.seconds for load in outcome.workers[fewest])
@@ -61,7 +61,7 @@ def _findings(outcome: Outcome) -> list[str]:
 
 
 def _kb_each(outcome: Outcome) -> float:
-    """While everything that waits is in the cache, whose runs are what takes the memory."""
+    """How many KB of the worker's memory a waiting order takes, while all that wait are in the worker's cache."""
     cached = [now for now in outcome.waiting if now.open <= outcome.cache]
     first, last = cached[0], cached[-1]
     return (last.worker_mb - first.worker_mb) * 1_024 / max(1, last.open - first.open)

@@ -1,4 +1,4 @@
-"""So many whole orders, so many at once; and what they took of each process."""
+"""Plays a number of whole orders, some of them at once, and measures the CPU time that they take of each process."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ LONGEST_S = 600.0
 
 @dataclass
 class Load:
-    """One cell of one round."""
+    """What was measured in one cell of one round."""
 
     seconds: float = 0.0
     lived: list[Lived] = field(default_factory=list)
@@ -37,8 +37,8 @@ class Load:
 
 
 async def live(crowd: Crowd, orders: int, at_once: int, meter: Meter) -> Load:
-    """Each buyer begins another order as soon as the one before is completed, until all are. Raises ServerFailed when
-    that takes too long to be true."""
+    """Let `at_once` buyers play `orders` orders; each begins another one as soon as its last is completed. Raises
+    ServerFailed when that takes longer than LONGEST_S."""
     load, left = Load(), iter(range(orders))
     before, begun = meter.cpu_s(), time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""What it ran on, without naming whose it is: no host name, no folder."""
+"""The machine that the benchmark ran on, described without a host name or a folder."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from runtime.embedded import TemporalServer, postgres_folder
 
 @dataclass(frozen=True)
 class Machine:
-    """The lines that stand above every table."""
+    """The description of the machine that every page begins with."""
 
     cores: int
     cpu: str
@@ -19,7 +19,7 @@ class Machine:
     python: str
     postgres: str
     temporal: str
-    load: float  # on average in the minute before: well above 0, somebody else was at work
+    load: float  # the average of the minute before; well above 0 it means that somebody else was at work
 
     def __str__(self) -> str:
         return (
@@ -51,7 +51,7 @@ def _cpu() -> str:
 
 
 def _temporal(said: str) -> str:
-    """`temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`, shorter."""
+    """The server's part of an answer like `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`."""
     _, _, server = said.partition("Server ")
     return f"Temporal dev server {server.partition(',')[0].strip(' )')}" if server else said
 

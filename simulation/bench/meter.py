@@ -1,4 +1,4 @@
-"""CPU time and memory of the processes that are measured, each party apart."""
+"""CPU time and memory of the processes that are measured, for each process separately."""
 
 import os
 from collections.abc import Mapping
@@ -9,13 +9,14 @@ Used = Mapping[str, float]
 
 
 class Meter:
-    """`of`: a process id by the name it is reported under. PostgreSQL's own children count as PostgreSQL."""
+    """Measures processes. `of` maps the name that a process is reported under to its id. Children of a process count
+    with it."""
 
     def __init__(self, of: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(pid) for name, pid in {**of, "load": os.getpid()}.items()}
 
     def cpu_s(self) -> Used:
-        """CPU seconds since each process began."""
+        """The CPU seconds of each process since it began, by name."""
         return {name: _cpu_s(process) for name, process in self._processes.items()}
 
     def rss_mb(self, name: str) -> float:
@@ -25,12 +26,12 @@ class Meter:
 def _cpu_s(process: psutil.Process) -> float:
     total = _own(process)
     if process.pid == os.getpid():
-        return total  # the servers are our children, and have names of their own
+        return total  # the servers are our children, but are reported under names of their own
     for child in process.children(recursive=True):
         try:
             total += _own(child)
         except psutil.NoSuchProcess:
-            continue  # it ended meanwhile, and counts with what its parent has buried
+            continue  # it ended meanwhile, and counts among its parent's ended children
     return total
 
 

@@ -1,4 +1,4 @@
-"""What one order costs, counted with the worker in this process, where its transactions can be seen."""
+"""What one order costs. It is counted with the worker in this process, where its transactions can be seen."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ from simulation.bench.worker import floor_worker
 
 OURS, FLOOR, SHOWING = "ours", "floor", "floor that shows its status"
 FLOORS = {FLOOR: False, SHOWING: True}
-ORDERS = 3  # one after the other; the median, since two messages that just meet share a workflow task
+ORDERS = 3  # one after the other; the median counts, since two messages that happen to meet share a workflow task
 
 
 @dataclass
@@ -41,7 +41,7 @@ async def measure_costs(stage: Stage) -> dict[str, Costs]:
 
 
 def _of_one(seen: Seen) -> Counter[str]:
-    """By activity."""
+    """The counts of one order, by activity."""
     every: Counter[str] = sum(seen.values(), Counter())
     return Counter({name: round(count / ORDERS) for name, count in every.items()})
 

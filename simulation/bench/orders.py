@@ -20,7 +20,7 @@ EVERYBODY = (OURS, FLOOR, SHOWING)
 
 @dataclass(frozen=True)
 class Sizes:
-    """`loads`: how many orders at once, and how many of them in each round."""
+    """The sizes of part 2. `loads` are pairs of how many orders run at once and how many there are in each round."""
 
     rounds: int = 5
     loads: Sequence[tuple[int, int]] = ((1, 4), (10, 30), (50, 100))

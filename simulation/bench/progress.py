@@ -1,4 +1,4 @@
-"""What is being measured just now, for whoever waits."""
+"""Shows what is being measured, for whoever waits."""
 
 import time
 from types import TracebackType
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Show:
-    """A bar of steps on a terminal; a line for each finding everywhere."""
+    """Shows a bar of steps on a terminal, and prints a line for each finding everywhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -31,7 +31,7 @@ class Show:
         self._progress.reset(self._task, total=steps, description=part)
 
     def step(self, doing: str) -> None:
-        """The next step is under way."""
+        """Show that the next step has begun."""
         self._progress.update(self._task, advance=1, description=doing)
 
     def say(self, found: str) -> None:

@@ -1,4 +1,4 @@
-"""A page for each part: tables in Markdown, and a chart."""
+"""The page of each part: tables in Markdown, and a chart."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from simulation.bench.machine import Machine
 
 @dataclass
 class Table:
-    """`head` names the columns; the first ones are texts, the others figures."""
+    """A table. `head` names the columns; the first `texts` of them are texts, the others figures."""
 
     head: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Table:
 
 @dataclass
 class Target:
-    """What was to be reached, and what was."""
+    """What was to be reached, and what was reached."""
 
     what: str
     wanted: float
@@ -39,7 +39,7 @@ class Target:
 
 @dataclass
 class Page:
-    """`notes` say how it was measured; `targets` become a table of their own, the first one."""
+    """A page. `notes` say how it was measured; `targets` become a table of their own, which comes first."""
 
     name: str
     title: str
@@ -47,7 +47,7 @@ class Page:
     tables: list[Table] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)  # what the checks found: empty, or the run has failed
+    wrong: list[str] = field(default_factory=list)  # what the checks found; if there is anything, the run has failed
 
     @property
     def good(self) -> bool:
@@ -82,7 +82,7 @@ def _targets(targets: Iterable[Target]) -> Table:
 
 
 def number(value: float) -> str:
-    """Three digits that mean something, thousands apart."""
+    """A figure with about three significant digits, and with thousands separated."""
     if math.isnan(value):
         return "–"
     if abs(value) >= 100:

@@ -1,4 +1,4 @@
-"""The servers of a benchmark: its own, on free ports, with their data in a folder that goes with it."""
+"""The servers of a benchmark: its own, on free ports, with their data in a folder that is deleted afterwards."""
 
 import shutil
 import tempfile
@@ -17,7 +17,8 @@ from store.database.engine import engine_for
 
 @contextmanager
 def data_folder() -> Iterator[Path]:
-    """On the disk where the project keeps its own: a commit must cost what it costs there."""
+    """A folder on the disk where the project keeps its data, so that a commit costs what it costs there. It is deleted
+    afterwards."""
     parent = ROOT / ".data"
     parent.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
@@ -29,7 +30,7 @@ def data_folder() -> Iterator[Path]:
 
 @contextmanager
 def a_postgres(folder: Path) -> Iterator[Postgres]:
-    """With its defaults: every commit is synced."""
+    """A PostgreSQL with its default settings, under which every commit is synced."""
     server = Postgres(folder)
     server.start()
     try:
@@ -40,7 +41,7 @@ def a_postgres(folder: Path) -> Iterator[Postgres]:
 
 @asynccontextmanager
 async def a_database(server: Postgres, name: str) -> AsyncIterator[AsyncEngine]:
-    """A migrated database, and an engine as the product opens it."""
+    """A new, migrated database, with an engine like the product's."""
     admin = create_async_engine(server.url, isolation_level="AUTOCOMMIT")
     async with admin.connect() as db:
         await db.execute(text(f"CREATE DATABASE {name}"))

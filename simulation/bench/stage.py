@@ -1,4 +1,5 @@
-"""Everything that whole orders need, on free ports: the product's own stack, and workers that come and go."""
+"""Everything that whole orders need, on free ports: the product's own stack, and workers that are started and
+stopped."""
 
 import asyncio
 import itertools
@@ -30,7 +31,7 @@ _names = itertools.count(1)
 
 
 class Stage:
-    """The running stack, what to ask it with, and how to add workers to it."""
+    """The running stack, the clients to ask it with, and the means to add workers to it."""
 
     def __init__(self, stack: Stack, client: Client, engine: AsyncEngine, cashier: httpx.AsyncClient) -> None:
         self.settings = stack.settings
@@ -48,7 +49,7 @@ class Stage:
         program = ["-m", "simulation.bench.worker", variant] if variant else ["worker.py"]
         name = f"worker-{next(_names)}"
         process = Process(name, program, settings, lambda since: polls(settings, since))
-        process.launch()  # here, in the main thread: it ends when the thread that starts it ends
+        process.launch()  # in the main thread, since the process ends when the thread that starts it ends
         try:
             await _until_healthy(process)
             yield process
@@ -70,7 +71,8 @@ async def _until_healthy(process: Process, within_s: float = 60.0) -> None:
 
 
 def settings_in(folder: Path, **changed: object) -> Settings:
-    """The product's defaults on free ports. Whatever the environment says: no benchmark runs on somebody's servers."""
+    """The product's default settings on free ports. The environment is ignored: no benchmark runs on somebody's
+    servers."""
     ports = ("temporal_port", "temporal_ui_port", "gateway_port", "sandbox_port")
     given: dict[str, object] = {
         **{name: free_port() for name in ports},
@@ -91,7 +93,7 @@ def settings_in(folder: Path, **changed: object) -> Settings:
 
 @asynccontextmanager
 async def a_stage(**changed: object) -> AsyncIterator[Stage]:
-    """Servers, sandbox and gateway; no worker yet."""
+    """A stage with servers, sandbox and gateway, and no worker yet."""
     with data_folder() as folder:
         async with Stack(settings_in(folder, **changed), only=WITHOUT_WORKER) as stack:
             client = await connect(stack.settings)

@@ -1,4 +1,4 @@
-"""Part 1: the stock ledger under many callers, against what a reader would write and what the database can do."""
+"""Part 1: the stock ledger under many callers, compared with simpler ledgers and with what the database can do."""
 
 from pathlib import Path
 from statistics import median

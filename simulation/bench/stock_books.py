@@ -1,4 +1,4 @@
-"""What a ledger says after a round, held against what its callers were told."""
+"""Compares what a ledger says after a turn with what its callers were told."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ class Book:
 
 
 def what_is_wrong(books: Sequence[Book], filled: Mapping[str, int], granted: Counter[str]) -> list[str]:
-    """Oversold, lost, or counters that do not add up, in words; empty when all is well."""
+    """What is wrong in words (oversold, lost, counters that do not add up); empty when all is well."""
     wrong = []
     for book in books:
         told, there = granted[book.sku], filled[book.sku]

@@ -1,6 +1,6 @@
-"""Three ways to take stock: ours, as the activities call it, and the two that a reader would write first.
+"""Three ways to take stock: ours, as the activities call it, and the two that one would write first.
 
-The other two know no policies, limits, keys or entries; each has tables of its own.
+The other two have no policies, limits, keys or entries; each has tables of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,23 @@ Lines = Sequence[StockLine]
 
 
 class Contender(Protocol):
-    """`name` heads its column."""
+    """A ledger that is measured; `name` is what it is called in the tables."""
 
     name: str
 
     async def fill(self, pieces: Mapping[str, int]) -> None:
-        """Forget everything; then so many pieces of each SKU."""
+        """Forget everything, and put these pieces of each SKU into stock."""
         ...
 
     async def take(self, order_no: int, lines: Lines) -> bool:
-        """All lines of the order, or none."""
+        """Take all lines of an order or none; returns whether they were taken."""
         ...
 
     async def books(self) -> list[Book]: ...
 
 
 class Ours:
-    """The project's ledger: `StockActivities` on `PostgresStock`, nothing left out."""
+    """The project's ledger: `StockActivities` on `PostgresStock`, with nothing left out."""
 
     def __init__(self, engine: AsyncEngine, *, limited: bool = False) -> None:
         self.name = "ours, with a purchase limit" if limited else "ours"
@@ -55,7 +55,7 @@ class Ours:
             await set_limit(self._engine, PurchaseLimit(sku=sku, pieces=100, window_s=86_400), "benchmark")
 
     async def take(self, order_no: int, lines: Lines) -> bool:
-        # A buyer for each order, as in a sale: what limits are for.
+        # Each order has a buyer of its own, as in a sale, which is what limits are for.
         request = ReserveStock(order_no=str(order_no), buyer_id=order_no, lines=list(lines), at=datetime.now(UTC))
         reserved = await self._activities.reserve_stock(request)
         return not reserved.short and not reserved.over_limit
@@ -91,7 +91,7 @@ def _tables(prefix: str) -> tuple[Table, Table]:
 
 
 class _Simple:
-    """A counter for each SKU, and a row for each reservation."""
+    """A ledger with a counter for each SKU and a row for each reservation."""
 
     def __init__(self, engine: AsyncEngine, name: str, prefix: str) -> None:
         self.name = name
@@ -116,7 +116,8 @@ class _Simple:
 
 
 class RowLock(_Simple):
-    """SELECT … FOR UPDATE, look, UPDATE, INSERT; the lines by SKU, so that no two orders deadlock."""
+    """A ledger that does SELECT … FOR UPDATE, look, UPDATE, INSERT, line by line in the order of the SKUs, so that no
+    two orders deadlock."""
 
     def __init__(self, engine: AsyncEngine, *, locked: bool = True) -> None:
         super().__init__(engine, "row lock", "row_lock" if locked else "no_lock")
@@ -138,7 +139,7 @@ class RowLock(_Simple):
 
 
 class OneStatement(_Simple):
-    """One conditional statement for each line, which takes and writes down at once."""
+    """A ledger with one conditional statement for each line, which takes the pieces and writes the reservation."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine, "one statement", "one_statement")

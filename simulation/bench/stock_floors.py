@@ -1,4 +1,4 @@
-"""What the database alone can do: PostgreSQL's own pgbench, and one bare batch."""
+"""What the database alone can do, by PostgreSQL's own pgbench and by a bare batch."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ INSERT INTO floor_reservations (order_no, line_no, sku, quantity) SELECT unnest(
 class Floors:
     def __init__(self, engine: AsyncEngine, folder: Path) -> None:
         self._engine = engine
-        self._pgbench = postgres_folder() / "bin/pgbench"  # the wheel brings it
+        self._pgbench = postgres_folder() / "bin/pgbench"  # it comes with the wheel
         self._where = make_url(str(engine.url))
         self._scripts = {"insert": folder / "insert.sql", "update": folder / "update.sql"}
         self._numbers = count(1)
@@ -58,7 +58,7 @@ class Floors:
             await db.execute(text("TRUNCATE floor_reservations"))
 
     async def pgbench(self, script: str, seconds: float) -> float:
-        """Transactions a second of that script, by 16 clients that do nothing else."""
+        """The transactions per second of a script, run by CLIENTS clients that do nothing else."""
         asked = ["-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(max(1, round(seconds)))]
         where = ["-h", str(self._where.query["host"]), "-U", "postgres", str(self._where.database)]
         command = [str(self._pgbench), *asked, "-f", str(self._scripts[script]), *where]
@@ -68,7 +68,7 @@ class Floors:
         return float(found[1])
 
     async def bare_batch(self, seconds: float) -> float:
-        """Rows a second of one connection that does nothing but the batch: the ceiling of any batching."""
+        """The rows per second of one connection that only runs the bare batch: the ceiling of any batching."""
         begun = time.perf_counter()
         done = 0
         async with autocommit(self._engine) as db:

@@ -30,7 +30,8 @@ class Sizes:
 
 @dataclass
 class Outcome:
-    """By workload, callers and contender, a sample for each round; of a floor its figure for each round."""
+    """What was measured: a sample for each round by workload, callers and contender, and a figure for each round by
+    floor."""
 
     samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=dict)
     floors: dict[str, list[float]] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Rounds:
             await self._measure_floors()
             for workload, contenders in self._contenders.items():
                 for callers in self._sizes.callers:
-                    # Who goes first changes from round to round.
+                    # The order of turns is reversed from round to round.
                     turns = list(contenders) if number % 2 == 0 else list(reversed(contenders))
                     for contender in turns:
                         self._show.step(f"stock, round {number + 1}: {workload}, {callers} callers, {contender.name}")
@@ -91,7 +92,7 @@ class Rounds:
                 for line in lines:
                     granted[line.sku] += line.quantity
 
-        await closed_loop(callers, min(0.1, self._sizes.seconds / 5), call)  # connections and plans are made
+        await closed_loop(callers, min(0.1, self._sizes.seconds / 5), call)  # makes connections and plans
         sample = await closed_loop(callers, self._sizes.seconds, call)
         self.outcome.samples.setdefault((workload, callers, contender.name), []).append(sample)
         self.note(what_is_wrong(await contender.books(), filled, granted))
@@ -102,7 +103,7 @@ class Rounds:
 
 
 async def sell_out(contender: Contender, pieces: int, callers: int, numbers: "count[int]") -> list[str]:
-    """So many callers take a few pieces until there are none: what was wrong, or empty."""
+    """Let `callers` callers take pieces until there are none; returns what was wrong, in words."""
     await contender.fill({"HOT": pieces})
     lines: Lines = [StockLine(line_no=1, sku="HOT", quantity=1)]
     granted = Counter[str]()
@@ -119,7 +120,7 @@ async def sell_out(contender: Contender, pieces: int, callers: int, numbers: "co
 
 
 def zipf_baskets(chance: random.Random, size: int = 4_096) -> list[list[StockLine]]:
-    """Three different SKUs each, the first ones far oftener than the last; in no order."""
+    """Baskets of three different SKUs each, in no order, with the first SKUs far more often than the last."""
     weights = [1 / rank**1.1 for rank in range(1, len(SKUS) + 1)]
     baskets = []
     for _ in range(size):

@@ -1,4 +1,4 @@
-"""Things worth trying, each by itself against the product's own way, in turns within one run."""
+"""Things worth trying, each compared by itself with the product's own way, in turns within one run."""
 
 import asyncio
 import time
@@ -46,11 +46,11 @@ QUICK = Sizes(rounds=1, orders=4, at_once=4, placements=2, variants=(DEFAULT, "s
 class Outcome:
     loads: dict[str, list[Load]] = field(default_factory=dict)
     placed_ms: dict[str, list[float]] = field(default_factory=dict)
-    eager: int = 0  # how many starts the server did give to the worker at once
+    eager: int = 0  # how many starts the server gave to the worker at once
 
 
 class StartFirst(Checkout):
-    """Starts the run, then asks it: only so can a start be eager."""
+    """A checkout that starts the run and then asks it, since only such a start can be eager."""
 
     eager = False
     were_eager = 0
@@ -107,7 +107,8 @@ async def _load(stage: Stage, name: str, sizes: Sizes) -> Load:
 
 
 async def _starts(stage: Stage, sizes: Sizes, outcome: Outcome) -> None:
-    """With the worker in this process: an eager start goes to a worker of the same client only."""
+    """Measure the ways to start, with the worker in this process: an eager start only goes to a worker of the same
+    client."""
     settings = stage.settings_for("tried-starts")
     async with working(stage, settings), AsyncExitStack() as stack:
         for name, checkout in STARTS.items():
@@ -118,7 +119,7 @@ async def _starts(stage: Stage, sizes: Sizes, outcome: Outcome) -> None:
                 asked = time.perf_counter()
                 await orders.place()
                 outcome.placed_ms.setdefault(name, []).append((time.perf_counter() - asked) * 1_000)
-                await asyncio.sleep(0.2)  # the run before has come to rest
+                await asyncio.sleep(0.2)  # lets the run before come to rest
             outcome.eager += getattr(orders.checkout, "were_eager", 0)
 
 

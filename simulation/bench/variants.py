@@ -1,4 +1,4 @@
-"""Ways to run a worker that are worth trying. Switched on here only: the product's worker knows none of them."""
+"""Ways to run a worker that are worth trying. They are switched on here only: the product's worker has none of them."""
 
 import asyncio
 import gc
@@ -25,8 +25,8 @@ from workflows.sub_order import SubOrder
 
 @dataclass(frozen=True)
 class Variant:
-    """`options` go to the SDK's `Worker`, over what the product says, `engine` to SQLAlchemy's; `run` runs the
-    process. `instead`: of what, which attribute, what stands in its place."""
+    """One way to run a worker. `options` override the product's for the SDK's `Worker`, `engine` those for SQLAlchemy's
+    engine; `run` runs the process. `instead` lists replacements: the object, its attribute, and the new value."""
 
     name: str
     what: str
@@ -38,7 +38,7 @@ class Variant:
 
 
 class _Inline(ThreadPoolExecutor):
-    """Does at once, in the thread of whoever asks, what it is to do."""
+    """An executor that does its work at once, in the caller's thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -48,7 +48,7 @@ class _Inline(ThreadPoolExecutor):
         except BaseException as fault:
             done.set_exception(fault)
         finally:
-            asyncio._set_running_loop(ours)  # a workflow has a loop of its own, and leaves its thread with none
+            asyncio._set_running_loop(ours)  # a workflow runs a loop of its own, and then leaves the thread without one
         return done
 
 
@@ -128,7 +128,7 @@ VARIANTS = {
 
 @contextmanager
 def running_as(variant: Variant) -> Iterator[None]:
-    """The product's worker, made and connected in this process meanwhile, is made so."""
+    """Within this, the product's worker is made and connected in this process as the variant says."""
 
     def made(*given: Any, **options: Any) -> Worker:
         return Worker(*given, **{**options, **variant.options})

@@ -1,4 +1,4 @@
-"""A bare HTTP client on kept-alive connections: a full one would take more CPU than the gateway it measures."""
+"""A bare HTTP client with kept-alive connections. A full one would take more CPU than the gateway that it measures."""
 
 import asyncio
 import json
@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-TOLD = (201, 409)  # what a buyer need not ask again about
+TOLD = (201, 409)  # the answers after which a buyer need not ask again
 PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request as it goes over the wire."""
+    """A buyer's request, as it goes over the wire."""
 
     buyer: int
     raw: bytes
@@ -21,7 +21,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Told:
-    """The answer in the end; `asked_at` and `told_at` by the clock of `time.perf_counter`."""
+    """The final answer to a request; `asked_at` and `told_at` are by `time.perf_counter`."""
 
     buyer: int
     status: int
@@ -47,7 +47,8 @@ def post(path: str, host: str, token: str, key: str, body: str) -> bytes:
 async def ask_all(
     port: int, asks: Iterable[Ask], connections: int, heard: Callable[[Told], Awaitable[None] | None]
 ) -> list[Told]:
-    """Everybody asks, over so many connections. Who is told to ask again does so, under the same key."""
+    """Send all requests over `connections` connections. A buyer who is told to ask again does so, under the same
+    key."""
     waiting, told = iter(asks), list[Told]()
 
     async def connection() -> None:

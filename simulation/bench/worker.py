@@ -1,4 +1,5 @@
-"""A worker process of the benchmark: `python -m simulation.bench.worker VARIANT`, or `floor` for the bare workflows."""
+"""A worker process of the benchmark: `python -m simulation.bench.worker VARIANT`, where `floor` runs the bare
+workflows."""
 
 import asyncio
 import signal
@@ -18,7 +19,7 @@ FLOOR = "floor"
 
 
 def floor_worker(client: Client, settings: Settings) -> Worker:
-    """With the settings of the product's worker."""
+    """A worker for the bare workflows, with the settings of the product's worker."""
     return Worker(
         client,
         task_queue=settings.task_queue,

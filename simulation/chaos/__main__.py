@@ -49,7 +49,7 @@ def _table(simulation: Simulation) -> Table:
 
 
 def _line(simulation: Simulation) -> str:
-    """The same in short, where there is no terminal."""
+    """The figures of the table in one line, for where there is no terminal."""
     seen, kills = simulation.seen, len(simulation.processes.kills)
     return (
         f"{simulation.stage}: {len(seen.checkouts)} orders, {simulation.ended} lived, {kills} kills,"

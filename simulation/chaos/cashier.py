@@ -1,4 +1,4 @@
-"""The buyers at the provider's cashier: they pay, twice, late, too much, in dollars, or not at all."""
+"""The buyers at the provider's cashier: they pay once, twice, late, too much, in dollars, or not at all."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from simulation.chaos.plan import PAYMENT_WINDOW_S, OrderPlan
 
 TRIES, BETWEEN_TRIES_S = 40, 0.25  # the page may not be there yet
 
-# How long after the deadline.
+# How long after the deadline these pay.
 _LATE_S = {"at the deadline": 0.0, "too late": 2.0}
 
 How = dict[str, Any]
 
 
-# What is done at the cashier, one after the other, when so much is due. `force`: whatever the page says.
+# What is done at the cashier, one act after the other, by the amount that is due. `force` pays whatever the page says.
 _ACTS: dict[str, Callable[[int], list[How]]] = {
     "once": lambda due_fen: [{}],
     "twice": lambda due_fen: [{"times": 2}],
@@ -51,7 +51,7 @@ class Cashier:
 
     async def _pay(self, order_no: str, **how: Any) -> None:
         for _ in range(TRIES):
-            # A payment whose answer got lost is made again: one of the two is stray.
+            # A payment whose answer was lost is made again: one of the two is stray.
             answer = await insist(self._http, "POST", f"/cashier/{order_no}/pay", json=how)
             if answer.status_code == 200:
                 for one in answer.json()["captures"]:

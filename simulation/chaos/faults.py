@@ -1,4 +1,4 @@
-"""What goes wrong, and when: planned from the seed, as so many of each kind for so many orders."""
+"""What goes wrong, and when. It is planned from the seed, with a number of faults of each kind for 1,000 orders."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -13,7 +13,7 @@ from simulation.chaos.insist import insist
 from simulation.chaos.pace import Pace
 from simulation.chaos.processes import Processes
 
-# Where a worker dies right after the commit. The steps that leave the processes are also died before.
+# The activities after whose commit a worker dies. Before those that call outside parties a worker may die as well.
 COMMITS = (
     *("reserve_stock", "record_order", "take_coupons", "create_payment", "assess_risk", "accept_payment"),
     *("deduct_stock", "redeem_coupons", "split_order", "hand_over", "ship_goods", "record_shipped"),
@@ -21,11 +21,11 @@ COMMITS = (
     *("close_sub_orders", "restock", "put_back_goods", "refund", "take_stray_payment", "grant_goods", "close_lines"),
     *("create_payment@before", "hand_over@before", "refund@before"),
 )
-# What every order comes by, or none would be met in time.
+# The activities of every order, which are chosen more often: a rare one may not be met in time.
 _OFTEN = ("reserve_stock", "record_order", "accept_payment", "deduct_stock", "split_order", "hand_over", "refund")
 DIES_WITHIN_S = 12.0
 
-# One bad day each; put off again after a moment.
+# The switches of one bad day each; they are switched off again after a moment.
 BAD_DAYS: tuple[dict[str, Any], ...] = (
     {"create_fails": True},
     {"create_hangs_s": 6},
@@ -48,7 +48,7 @@ BAD_DAYS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Rates:
-    """So many for each 1,000 orders."""
+    """How many faults of each kind there are for 1,000 orders."""
 
     workers: int = 240
     temporal: int = 26
@@ -66,7 +66,7 @@ class Fault:
 
 
 def schedule(seed: int, orders: int, lasts_s: float, rates: Rates) -> list[Fault]:
-    """In the order of their time. Half of the workers die right after a commit."""
+    """The faults of a run, in the order of their time. Half of the workers' deaths are right after a commit."""
     random = Random(f"{seed}/faults")
     faults = []
     for kind, of_1000 in vars(rates).items():
@@ -79,7 +79,7 @@ def schedule(seed: int, orders: int, lasts_s: float, rates: Rates) -> list[Fault
 
 
 class Faults:
-    """Plays them. Those of one kind wait for each other; a server's restart delays no worker's death."""
+    """Plays the faults. Those of one group wait for each other, so that a server's restart delays no worker's death."""
 
     def __init__(self, processes: Processes, sandbox: httpx.AsyncClient, pace: Pace) -> None:
         self._processes = processes

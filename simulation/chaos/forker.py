@@ -1,7 +1,7 @@
-"""Where workers and gateways are born: a process that has imported everything once, and forks.
+"""The process that starts workers and gateways: it has imported everything once, and forks.
 
-A start then costs milliseconds instead of two seconds of a core, so that hundreds can be killed in minutes. Each is
-a process of its own all the same, with its own connections, and dies of a SIGKILL like any other.
+A start then costs milliseconds instead of two seconds of a core, so that hundreds can be killed in minutes. Each of
+them is still a process of its own, with its own connections, and dies of a SIGKILL like any other.
 
     <- {"role": "worker", "env": {...}, "log": "worker-1.log"}     -> {"born": 4711}
                                                                    -> {"died": 4711}
@@ -25,7 +25,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def main() -> None:
-    """Until our own starter closes the line, or dies: then all born here are killed."""
+    """Fork what is asked for, until the parent closes the pipe or dies; then kill all that were forked here."""
     alive: set[int] = set()
     waiting = b""
     while True:

@@ -1,4 +1,4 @@
-"""How the parties reach the system: over HTTP, with tokens, through any gateway that answers. They ask again."""
+"""How the parties reach the system: over HTTP, with tokens, through any gateway; they ask until there is an answer."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from domain.order.ownership import Role
 from gateway.auth import mint
 from runtime.settings import Settings
 
-PATIENCE_S = 150.0  # longer than any drain: who acts, waits for the answer
+PATIENCE_S = 150.0  # longer than any drain, so that whoever acts waits for the answer
 NO_ANSWER = 0
 _ASK_AGAIN = {NO_ANSWER, 202, 429, 500, 503}
-# A connection is not kept for as long as the server keeps it (5 s), or both may decide at one moment.
+# Connections are kept for less than the server's 5 s, or else the server may close one just as it is used.
 LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2)
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What came of asking. `sure`: no try before the answer was left without one."""
+    """The answer to a request. It is `sure` if no earlier try was left without an answer."""
 
     status: int
     body: dict[str, Any]
@@ -36,7 +36,7 @@ class Heard:
 
 @dataclass
 class Figures:
-    """What happened at the door."""
+    """The figures of all requests."""
 
     requests: int = 0
     unanswered: int = 0
@@ -66,7 +66,7 @@ class GatewayClient:
         key: str = "",
         patience_s: float = PATIENCE_S,
     ) -> Heard:
-        """Ask until there is an answer, always under the same key."""
+        """Ask until there is an answer, always under the same key, for at most `patience_s`."""
         headers = {"Authorization": f"Bearer {self._token(role, sub)}", "Idempotency-Key": key or uuid.uuid4().hex}
         until, sure, turn = time.monotonic() + patience_s, True, 0
         while True:

@@ -1,4 +1,4 @@
-"""What the shop of a simulation sells: ample and scarce goods, with and without warehouses, real and virtual."""
+"""What the shop of a simulation sells: ample and scarce goods, with and without warehouses, physical and virtual."""
 
 import json
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from domain.pricing.promotion import AmountOff, Level, PromotionKind
 from store.accounts.coupons import PostgresCoupons
 from store.catalog.promotions import PostgresPromotions
 
-RIVER, HILL, CLOUD = "river", "hill", "cloud"  # no warehouses; two of them; stock is taken at the payment
+RIVER, HILL, CLOUD = "river", "hill", "cloud"  # no warehouses; two warehouses; stock is taken by the payment
 MERCHANTS = (RIVER, HILL, CLOUD)
 AMPLE = {RIVER: ("TEA", "CUP"), HILL: ("LAMP", "DESK"), CLOUD: ("FILM", "GAME")}
 SCARCE = {RIVER: "LAST-POT", HILL: "LAST-CHAIR", CLOUD: "LAST-TICKET"}
-CODE = "CODE"  # virtual: a code and no parcel
-GOLD = "GOLD"  # limited, and dear: risk looks at who buys it
-LATE = "LATE-BENCH"  # more is sold than lies in the warehouse: a back-order
+CODE = "CODE"  # virtual goods: a code and no parcel
+GOLD = "GOLD"  # limited and expensive: the risk check looks at who buys it
+LATE = "LATE-BENCH"  # more is sold than lies in the warehouses, which makes back-orders
 
 PRICES_FEN = {"TEA": 1_250, "CUP": 990, "LAMP": 19_999, "DESK": 45_001, "FILM": 333, "GAME": 7_777}
 PRICES_FEN |= {"LAST-POT": 5_005, "LAST-CHAIR": 8_008, "LAST-TICKET": 2_002, CODE: 100, GOLD: 600_000, LATE: 3_003}
-SHIPPING_FEN = 700  # of RIVER, whatever it sends
+SHIPPING_FEN = 700  # what RIVER charges, whatever it sends
 COUPON_OFF_FEN = 90
 _COUPON = "chaos-coupon"
 _PLENTY = 1_000_000
@@ -35,20 +35,20 @@ def merchant_of(sku: str) -> str:
 
 
 def price_fen(lines: Sequence[tuple[str, int]], coupons: int) -> int:
-    """What a buyer of these is shown at checkout."""
+    """The total that a buyer of these lines is shown at checkout, in fen."""
     goods = sum(PRICES_FEN[sku] * pieces for sku, pieces in lines)
     shipping = SHIPPING_FEN if any(merchant_of(sku) == RIVER for sku, _ in lines) else 0
     return max(goods - COUPON_OFF_FEN * coupons, 0) + shipping
 
 
 def sellable(orders: int) -> dict[str, int]:
-    """Of the scarce goods less than so many orders will want."""
+    """The pieces to sell of each SKU; of scarce goods, fewer than this many orders will want."""
     scarce = max(3, orders // 25)
     return {sku: scarce if sku in SCARCE.values() else _PLENTY for sku in PRICES_FEN}
 
 
 async def put_on_sale(engine: AsyncEngine, orders: int) -> dict[str, int]:
-    """Everything above; the pieces that there are to sell, by SKU."""
+    """Put all these goods on sale; returns the pieces that there are to sell, by SKU."""
     pieces = sellable(orders)
     await load_catalog(engine, read_catalog(json.dumps(_catalog(pieces))), "chaos")
     off = AmountOff(
@@ -62,7 +62,7 @@ async def put_on_sale(engine: AsyncEngine, orders: int) -> dict[str, int]:
 
 
 async def issue_coupons(engine: AsyncEngine, owners: dict[str, int]) -> None:
-    """Each coupon to its buyer."""
+    """Issue each coupon to its buyer."""
     ledger = PostgresCoupons(engine)
     for coupon_id, buyer_id in owners.items():
         await ledger.issue(_COUPON, buyer_id, datetime.now(UTC), coupon_id=coupon_id)

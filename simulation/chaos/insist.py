@@ -1,4 +1,4 @@
-"""Asking a party of the simulation until it answers: on a busy machine it may take its time."""
+"""Asks a party of the simulation until it answers, which may take a while on a busy machine."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ PAUSE_S = 0.5
 
 
 async def insist(http: httpx.AsyncClient, method: str, path: str, **more: Any) -> httpx.Response:
-    """For what may be asked twice. Raises when there is no answer for a minute."""
+    """Make a request that may be repeated, until it is answered. Raises httpx.TransportError after a minute."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:

@@ -1,7 +1,7 @@
-"""One order's life, as its plan says: its buyer, its merchants, its carrier and the operators act on it.
+"""One order's life by its plan: its buyer, its merchants, its carrier and the operators act on it.
 
-To add an act (an after-sale case, say): a coroutine in `_acts`, its wish in `plan.py`, and what must be true after it
-is acknowledged in `auditor/parties.py`.
+To add an act (an after-sale case, say), add a coroutine to `_acts`, its part of the plan to `plan.py`, and what must be
+true after it was acknowledged to `auditor/parties.py`.
 """
 
 import asyncio
@@ -54,7 +54,8 @@ class Life:
             await self._come_back(checkout)
 
     async def _come_back(self, checkout: Checkout) -> None:
-        """Who walked away looks later what became of it. It may even be paid: somebody plays its merchants, too."""
+        """A buyer who walked away looks later what became of the order. It may even be paid by then, so its merchants
+        are played too."""
         await asyncio.sleep(COMES_BACK_AFTER_S)
         placement = await self._place(checkout, PATIENCE_S)
         if placement is not None:
@@ -67,7 +68,7 @@ class Life:
     # --- the buyer
 
     async def _place(self, checkout: Checkout, patience_s: float) -> View | None:
-        """The order, if it was taken."""
+        """Check out; returns the placement if the order was taken."""
         role, sub = (Role.CHECKOUT, "chaos-shop")
         heard = await self._gate.ask(
             role, sub, "POST", "/orders", self._cart(), key=checkout.key, patience_s=patience_s
@@ -119,7 +120,7 @@ class Life:
             return
         await asyncio.sleep(self._plan.operated_after_s)
         if "sub-order" in self._plan.operation:
-            await self._split_or_ended.wait()  # what is to be done to a sub-order's run waits for one
+            await self._split_or_ended.wait()  # an operation on a sub-order's run waits until there is one
         parts = [part["sub_order_no"] for part in self._view.get("sub_orders", [])]
         await self._operators.operate(self._plan.operation, self._no, parts)
 
@@ -131,10 +132,10 @@ class Life:
         if heard.done:
             self._seen.acts.append(Acknowledged("approve" if approved else "reject", self._no, Role.OPERATOR))
 
-    # --- everybody looks how it stands
+    # --- everybody looks at the order
 
     async def _follow(self) -> None:
-        """Until the order has ended and nobody wants anything of it any more."""
+        """Look and react until the order has ended and no party wants to do anything with it any more."""
         while True:
             heard = await self._gate.ask(Role.OPERATOR, "ann", "GET", f"/orders/{self._no}")
             if heard.done:

@@ -1,7 +1,7 @@
-"""A worker that dies: SIGKILL right after an activity has committed and before it can report it, or before it runs.
+"""A worker that dies of a SIGKILL right after an activity has committed and before it can report, or before it runs.
 
 `CHAOS_KILLS` names a folder with a file for each such death that is still to come, named after the activity (with
-`@before` for a death before it runs). Whichever worker comes there first takes the file with it.
+`@before` for a death before it runs). The first worker that gets there removes the file and dies.
 """
 
 import asyncio

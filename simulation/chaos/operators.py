@@ -30,7 +30,7 @@ class Operators:
         order = self._client.get_workflow_handle(f"order/{order_no}")
         parts = [self._client.get_workflow_handle(f"sub-order/{number}") for number in sub_orders]
         match what:
-            case "terminate order":  # and walk away: the audit finds it
+            case "terminate order":  # and do no more: the audit finds it
                 await self._do(what, lambda: order.terminate("chaos"))
             case "terminate and reset order":
                 if await self._do("terminate order", lambda: order.terminate("chaos")):
@@ -49,28 +49,28 @@ class Operators:
                     await self._do("terminate sub-order", lambda: parts[0].terminate("chaos"))
 
     async def keep_pressing(self, every_s: float) -> None:
-        """ "Try again", on every run that needs a person, for ever."""
+        """Press "try again" on every run that needs a person, again and again until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            # One has just ended, or the server is away: pressed again later.
+            # A run has just ended, or the server is away: it is pressed again later.
             with contextlib.suppress(RPCError):
                 async for run in self._client.list_workflows(NEEDS_A_PERSON):
                     await self._client.get_workflow_handle(run.id).signal("try_again")
 
     async def keep_auditing(self, every_s: float) -> None:
-        """For ever."""
+        """Run the audit again and again, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             with contextlib.suppress(RPCError):
                 await self.audit()
 
     async def audit(self) -> None:
-        """As `starter.py audit` does."""
+        """Run the audit as `starter.py audit` does."""
         await audit_now(self._client, self._settings, StartAudit(grace_s=GRACE_S))
         self.did["audit"] += 1
 
     async def _do(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
-        """Insist while the server is away. False when there is no such run (any more)."""
+        """Act, and insist while the server is away. Returns False when there is no such run, or not any more."""
         for _ in range(_PATIENCE):
             try:
                 await act()
@@ -86,7 +86,7 @@ class Operators:
         return False
 
     async def _reset(self, run: WorkflowHandle[object, object]) -> None:
-        """To the first workflow task; the messages that came since are applied again."""
+        """Reset a run to its first workflow task; the messages that came since are applied again."""
         described = await run.describe()
         async for event in run.fetch_history_events():
             if event.HasField("workflow_task_completed_event_attributes"):

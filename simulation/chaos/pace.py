@@ -1,7 +1,7 @@
-"""The simulation's own clock: it goes slowly while too many orders are under way.
+"""The simulation's own clock, which slows down while too many orders are under way.
 
-Arrivals and faults are planned by it, so that a slow machine makes a run longer, and not another one: the same faults
-meet the same orders, about as far on their way.
+Arrivals and faults are planned by it, so that a slow machine makes a run longer but not different: the same faults meet
+the same orders at about the same stages.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ class Pace:
         self.now_s = 0.0
 
     async def run(self) -> None:
-        """For ever."""
+        """Advance the clock, until cancelled."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             speed = 1.0 if self._under_way() < self._most else SLOWLY
-            self.now_s += speed * min(now - before, 4 * TICK_S)  # what we overslept ourselves does not count
+            self.now_s += speed * min(now - before, 4 * TICK_S)  # time that this process slept too long does not count
             before = now
 
     async def until(self, at_s: float) -> None:
-        while self.now_s < at_s:  # noqa: ASYNC110 - this clock has no alarm
+        while self.now_s < at_s:  # noqa: ASYNC110 - this clock signals no event
             await asyncio.sleep(TICK_S)

@@ -1,4 +1,4 @@
-"""What a merchant, a carrier and the buyer do with one sub-order."""
+"""What the merchant, the carrier and the buyer do with one sub-order."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from simulation.chaos.gateway_client import GatewayClient, Heard
 from simulation.chaos.plan import Parcel
 
 CARRIER = "SF"
-FOUND_AGAIN_AFTER_S = 9.0  # a parcel that the carrier had lost: longer than the transit window
+FOUND_AGAIN_AFTER_S = 9.0  # when a parcel that the carrier had lost is found; longer than the transit window
 LOOKS, BETWEEN_LOOKS_S = 40, 1.0
 _ON_ITS_WAY = {"SHIPPED", "COMPLETED", "REVIEWED"}
 
@@ -41,7 +41,7 @@ class ParcelLife:
             await self._act(Role.BUYER, self._buyer, "review", "review", {"rating": 4, "text": "chaos"})
 
     async def _sent(self) -> bool:
-        """Whether it is on its way."""
+        """Ship the parcel, or have the merchant refuse it; returns whether it is on its way."""
         if self._wishes.refused:
             path = f"/orders/{self._no}/cancel"
             heard = await self._gate.ask(Role.MERCHANT, self._merchant, "POST", path, {})
@@ -58,7 +58,7 @@ class ParcelLife:
         return await self._act(Role.MERCHANT, self._merchant, "ship", "ship", parcel)
 
     async def _received(self) -> bool:
-        """Once the buyer or the clock has confirmed it."""
+        """Wait until the buyer or the clock has confirmed the receipt; False if the sub-order ended otherwise."""
         for _ in range(LOOKS):
             heard = await self._gate.ask(Role.BUYER, self._buyer, "GET", f"/orders/{self._no}")
             if heard.body.get("status") in ("COMPLETED", "REVIEWED", "CLOSED"):

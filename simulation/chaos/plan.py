@@ -1,6 +1,6 @@
 """Who does what in a simulation: every decision is made here, from the seed, before anything starts.
 
-What the system then does depends on its timing. What the parties want does not.
+What the system then does depends on timing; what the parties want does not.
 """
 
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from random import Random
 
 from simulation.chaos.goods import AMPLE, CODE, GOLD, LATE, MERCHANTS, SCARCE
 
-PAYMENT_WINDOW_S = 8  # the terms that the orders of a simulation are sold under
+PAYMENT_WINDOW_S = 8  # one of the terms that the orders of a simulation are sold under
 FIRST_BUYER = 1_000_000_007
-_APART = 99_991  # buyers' ids, so that they have genes of their own
+_APART = 99_991  # the distance between buyers' ids, so that each has a gene of its own
 
 PAYMENTS = {
     "once": 50, "never": 8, "twice": 6, "wrong amount": 4, "wrong currency": 3, "wrong, then right": 5,
@@ -24,11 +24,11 @@ OPERATIONS = (
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a merchant, a carrier and the buyer do with each sub-order, by its merchant."""
+    """What a merchant, a carrier and the buyer do with each sub-order of that merchant."""
 
     ship_after_s: float
     refused: bool  # the merchant cancels it instead
-    ship_twice: bool  # with two tracking numbers: one of them stands
+    ship_twice: bool  # with two tracking numbers, of which one counts
     delivered: bool
     confirmed: bool
     reviewed: bool
@@ -42,7 +42,7 @@ class OrderPlan:
     home: int  # buyers at one home share a device and an address
     lines: tuple[tuple[str, int], ...]
     coupon: str | None
-    asks_at_once: int  # the same key, so many times at the same moment
+    asks_at_once: int  # how many times the same key is used at the same moment
     walks_away: bool  # never asks again when there is no answer
     payment: str
     pays_after_s: float
@@ -93,7 +93,8 @@ def _order(random: Random, number: int, arrives_s: float) -> OrderPlan:
 
 
 def _lines(random: Random) -> tuple[tuple[str, int], ...]:
-    """Of one to three merchants, one or two SKUs of each; now and then something scarce, virtual or late."""
+    """The lines of a cart: one or two SKUs from each of one to three merchants, and sometimes scarce, virtual or late
+    goods."""
     skus: list[str] = []
     for merchant in random.sample(MERCHANTS, random.choice((1, 1, 1, 2, 2, 3))):
         skus += random.sample(AMPLE[merchant], random.choice((1, 1, 2)))
@@ -117,11 +118,11 @@ def _parcel(random: Random) -> Parcel:
 
 
 def _shared(random: Random, orders: list[OrderPlan]) -> list[OrderPlan]:
-    """Some orders have to do with the one before: the same coupon, or limited goods at the same home."""
+    """The plans with some of them tied to the one before: by the same coupon, or by limited goods at the same home."""
     made = list(orders)
     for at in range(1, len(made)):
         before, own = made[at - 1], vars(made[at])
-        if before.coupon and random.random() < 0.3:  # both want it, at nearly the same moment
+        if before.coupon and random.random() < 0.3:  # both want the coupon at nearly the same moment
             again = {"buyer_id": before.buyer_id, "home": before.home, "coupon": before.coupon}
             made[at] = OrderPlan(**{**own, **again, "arrives_s": before.arrives_s + random.random() * 0.1})
         elif random.random() < 0.05:

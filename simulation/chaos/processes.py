@@ -23,7 +23,7 @@ from simulation.chaos.proxy import ForgetfulProxy
 from store.database.migrate import upgrade
 from workflows import run_names
 
-# Short, so that what takes a week in a shop takes seconds here.
+# The windows are short, so that what takes a week in a shop takes seconds here.
 WINDOWS = {
     "payment_window_s": PAYMENT_WINDOW_S,
     "dispatch_window_s": 15,
@@ -39,14 +39,14 @@ ONE_ANSWER_LOST_IN = 60
 
 @dataclass
 class Kill:
-    """When something was killed, by the clock of this process."""
+    """What was killed, and when, by the monotonic clock of this process."""
 
     what: str
     at: float = field(default_factory=time.monotonic)
 
 
 class Forker:
-    """The process that forks workers and gateways; keeps as many of each as are wanted."""
+    """Handles the process that forks workers and gateways, and has each started again whenever it ends."""
 
     def __init__(self, log_dir: Path) -> None:
         self._log_dir = log_dir
@@ -54,7 +54,7 @@ class Forker:
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._environments: dict[str, tuple[str, dict[str, str]]] = {}
         self._reading: asyncio.Task[None] | None = None
-        self._open: list[str] = []  # names whose birth was asked for and not yet told
+        self._open: list[str] = []  # names that were asked for and whose process id is not known yet
         self.alive: dict[int, str] = {}  # names by process id
         self.deaths: dict[str, int] = {}
         self.closing = False
@@ -80,7 +80,7 @@ class Forker:
             await self._reading
 
     def keep(self, name: str, role: str, environment: dict[str, str]) -> None:
-        """Start it, and again whenever it ends."""
+        """Start a process under this name, and again whenever it ends."""
         self._environments[name] = (role, environment)
         self._ask_for(name)
 
@@ -112,7 +112,7 @@ class Forker:
 
 
 class Processes:
-    """Everything that runs, and how it is killed."""
+    """Everything that runs in a simulation, and how it is killed."""
 
     def __init__(self, folder: Path, seed: int, *, workers: int, gateways: int, control: bool) -> None:
         folder = folder.absolute()
@@ -195,7 +195,7 @@ class Processes:
     # --- killing
 
     def kill_one(self, role: str, pick: float) -> None:
-        """One of those that live; `pick` says which."""
+        """Kill one of the processes of a role that are alive; `pick`, from 0 to 1, says which."""
         alive = sorted(self.forker.named(role))
         if alive:
             with contextlib.suppress(ProcessLookupError):
@@ -203,7 +203,7 @@ class Processes:
                 self.kills.append(Kill(role))
 
     async def dies_at(self, activity: str, within_s: float) -> bool:
-        """The next worker that comes to this point of this activity dies there; False when none came in time."""
+        """Have the next worker that comes to this activity die there. Returns False when none came in time."""
         plan = self.kill_plans / activity
         plan.touch()
         until = time.monotonic() + within_s
@@ -228,7 +228,7 @@ class Processes:
         server.kill()
         for _ in range(20):
             try:
-                # In this thread: the server is told to die with the thread that launched it.
+                # It is launched in this thread, since the server dies with the thread that launched it.
                 server.launch()
                 await self._until_healthy(server)
             except ServerFailed:

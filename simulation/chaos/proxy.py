@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that now and then loses an answer: the commit is done, and nobody hears of it."""
+"""A proxy before PostgreSQL that sometimes loses an answer: the commit is done, but its client does not learn it."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from random import Random
 
-# The server's last words after a change that is committed: its tag, then "ready, and in no transaction".
+# What the server sends last after a change that is committed: the command's tag, then "ready, in no transaction".
 _COMMITTED = re.compile(rb"C\x00\x00\x00.(COMMIT|INSERT 0 [1-9]\d*|UPDATE [1-9]\d*)\x00Z\x00\x00\x00\x05I$", re.DOTALL)
 
 
 class ForgetfulProxy:
-    """Listens on a port, passes everything on to the database's socket; cuts one committed answer in so many."""
+    """Listens on a port and passes everything on to the database's socket. While it is forgetting, it drops about one
+    in `one_in` answers to a commit, and the connection with it."""
 
     def __init__(self, target: Path, port: int, one_in: int, random: Random) -> None:
         self._target = target

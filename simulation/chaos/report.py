@@ -1,4 +1,4 @@
-"""The figures of a run."""
+"""The figures of a simulation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from simulation.chaos.processes import Kill
 
 @dataclass
 class Report:
-    """What a simulation has come to. It passes without a violation and with nothing unexpected."""
+    """The result of a simulation. It passes if it drained in time, without a violation and with nothing unexpected."""
 
     seed: int
     orders: int
@@ -36,7 +36,7 @@ class Report:
         return self.drained and not self.violations and not self.unexpected
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The report as lines for people."""
         worker_kills = self.kills.get("worker", 0) + self.kills.get("worker at a commit", 0)
         return [
             f"seed {self.seed}: {self.orders} orders in {self.load_s:.0f} s: {_told(self.outcomes)}",
@@ -58,7 +58,7 @@ def _told(counts: dict[str, int]) -> str:
 
 
 def recovery_s(kills: Sequence[Kill], successes: Sequence[tuple[float, float]]) -> list[float]:
-    """For each kill, how long it took to the first acknowledged act that was asked for after it."""
+    """How long after each kill the first act that was asked for after it was acknowledged, in seconds, sorted."""
     found = []
     for kill in kills:
         after = [answered for asked, answered in successes if asked >= kill.at]
@@ -68,7 +68,7 @@ def recovery_s(kills: Sequence[Kill], successes: Sequence[tuple[float, float]]) 
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Of sorted values; 0 of none."""
+    """A quantile of sorted values; 0 if there are none."""
     return values[min(int(share * len(values)), len(values) - 1)] if values else 0.0
 
 

@@ -1,4 +1,4 @@
-"""One simulation: workload, faults and auditor side by side; then calm, the drain, and the last look."""
+"""One simulation: workload, faults and auditor at the same time; then calm, the drain, and the last look."""
 
 import asyncio
 import contextlib
@@ -41,14 +41,14 @@ class Config:
     orders: int
     per_second: float = 2.0
     workers: int = 3
-    most_under_way: int = 32  # orders; no others arrive, and nothing goes wrong, until some have ended
+    most_under_way: int = 32  # the orders above which the simulation's clock slows down, until some have ended
     drain_s: float = 60.0
     control: bool = False
     rates: Rates = field(default_factory=Rates)
 
 
 class Simulation:
-    """`say` hears the figures as they are, now and then."""
+    """One simulation, whose figures can be watched while it runs."""
 
     def __init__(self, config: Config, processes: Processes) -> None:
         self.config = config
@@ -63,7 +63,7 @@ class Simulation:
         self.pace = Pace(lambda: self.begun - self.ended, config.most_under_way)
         self.faults = Faults(processes, self.sandbox, self.pace)
         self.stage = "starting"
-        self.begun = 0  # orders whose life has begun
+        self.begun = 0  # how many orders have begun
         self.ended = 0
         self.unexpected: list[str] = []
 
@@ -82,7 +82,7 @@ class Simulation:
             self.stage, calm = "calm", time.monotonic()
             drained = await self._drain(client, lives)
             auditing.cancel()
-            # What a run held that was terminated while it placed its order: no list shows it as open.
+            # Finds what a run held that was terminated while it placed its order: no list shows that as open.
             await asyncio.sleep(GRACE_S)
             await self.operators.audit()
             drained = drained and await self._drain(client, lives)
@@ -98,7 +98,7 @@ class Simulation:
         return self._report(begun, calm, drain_s, drained)
 
     async def _play_faults(self) -> None:
-        """For as long as orders arrive."""
+        """Play the faults, for as long as orders arrive."""
         faults = schedule(self.config.seed, self.config.orders, self.plan.lasts_s, self.config.rates)
         self.processes.proxy.forgetting = bool(faults)
         await self.faults.play(faults)
@@ -124,12 +124,12 @@ class Simulation:
         try:
             await life.live()
         except Exception as error:
-            # The others live on; a simulation that met what it does not understand does not pass.
+            # The other orders go on, but a simulation that met something unexpected does not pass.
             self.unexpected.append(f"order {order.number}: {type(error).__name__}: {error}")
         self.ended += 1
 
     async def _drain(self, client: Client, lives: list[asyncio.Task[None]]) -> bool:
-        """Whether everything ended in time."""
+        """Wait until everything has ended; returns whether that was in time."""
         until = time.monotonic() + self.config.drain_s
         while time.monotonic() < until:
             if all(life.done() for life in lives) and await self._is_quiet(client):
@@ -174,7 +174,7 @@ class Simulation:
 
 
 async def simulate(config: Config, folder: Path, watch: Callable[[Simulation], None] = lambda _: None) -> Report:
-    """Run it in this folder, which keeps the logs. Call it from the main thread: it starts servers."""
+    """Run a simulation in this folder, which keeps the logs. Call it from the main thread, since it starts servers."""
     async with open_processes(folder, config.seed, workers=config.workers, control=config.control) as processes:
         simulation = Simulation(config, processes)
         watch(simulation)

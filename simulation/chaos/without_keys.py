@@ -1,6 +1,6 @@
-"""The control: a worker whose operation keys are switched off. An auditor that does not report it is worth nothing.
+"""The control: workers whose operation keys are switched off. An auditor that does not report that is worth nothing.
 
-In the simulation's own workers only: nothing of the product can do this.
+Only the simulation's own workers do this; nothing in the product can.
 """
 
 import sys
@@ -28,7 +28,7 @@ async def _every_time(
     effect: Callable[[], Awaitable[Any]],
     keep: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
-    """`store.database.keys.once` without its key: the effect happens again, and the last answer stands."""
+    """`store.database.keys.once` without its key: the effect happens again, and the last answer is kept."""
     given = await effect()
     if keep(given):
         row = {"key": key, "result": given.model_dump(mode="json"), "at": func.now()}
@@ -38,7 +38,8 @@ async def _every_time(
 
 
 def switch_off_the_keys() -> None:
-    """A repeat is done again: in the ledgers, and at the payment provider, where it gets a number of its own."""
+    """Have repeats done again: in the ledgers, and at the payment provider, where a repeated refund gets another
+    number."""
     with_its_key = keys.once
     for name, module in list(sys.modules.items()):
         if name.startswith("store.") and getattr(module, "once", None) is with_its_key:

@@ -1,4 +1,4 @@
-"""The coupon ledger in PostgreSQL: a coupon is nobody's or one order's, and its history only grows."""
+"""The coupon ledger in PostgreSQL: a coupon is taken by at most one order at a time, and its history only grows."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from domain.pricing.promotion import COUPON_LEVELS
 from store.database.keys import kept, once
 from store.tables import coupon_entries, coupon_operations, coupons, promotions
 
-# Twenty of these are 100 bits: nobody guesses one. Without I, O, 0 and 1, which people mistake for each other.
+# Twenty of these are about 100 bits, which nobody guesses. I, O, 0 and 1 are left out: people mistake them for others.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE_LENGTH = 20
 _MOST_AT_ONCE = 10_000
@@ -46,11 +46,12 @@ class CouponEntry(Message):
 
 
 class NotIssued(ValueError):
-    """Why no coupon was issued, and the remedy."""
+    """Raised when a coupon can't be issued; the message says why, and what to do."""
 
 
 class PostgresCoupons:
-    """Implements `activities.coupons.CouponLedger`. Rows are locked in the order of their ids, so nobody deadlocks."""
+    """Implements `activities.coupons.CouponLedger`. Coupons are locked in the order of their ids, so that no two orders
+    deadlock."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -84,11 +85,11 @@ class PostgresCoupons:
         coupon_id: str | None = None,
         count: int = 1,
     ) -> list[Coupon]:
-        """`count` coupons for one buyer, of a promotion of a coupon level; else NotIssued.
+        """Issue `count` coupons of a promotion of a coupon level to one buyer. Raises NotIssued.
 
-        Without `expires_at` they hold as long as the promotion. Without `coupon_id` (for coupons that come from
-        elsewhere) each has a code that nobody guesses, and asking again issues others; with one, asking again gives
-        the same coupon."""
+        Without `expires_at` they are valid as long as the promotion. Without `coupon_id` each gets a code that nobody
+        can guess, and asking again issues others. With one (for coupons that come from elsewhere) it is the
+        idempotency key: asking again returns the same coupon."""
         if coupon_id is not None and count != 1:
             raise NotIssued("one id is for one coupon: issue one, or leave the id out")
         return await self.issue_to_all(promotion_id, [buyer_id] * count, at, expires_at, coupon_id)
@@ -101,7 +102,7 @@ class PostgresCoupons:
         expires_at: datetime | None = None,
         coupon_id: str | None = None,
     ) -> list[Coupon]:
-        """One coupon for each entry of `buyers`; all or none."""
+        """Issue one coupon for each entry of `buyers`, all or none. Raises NotIssued."""
         if len(buyers) > _MOST_AT_ONCE:
             raise NotIssued(f"{len(buyers)} coupons are too many at once: issue at most {_MOST_AT_ONCE}")
         async with self._engine.begin() as db:
@@ -119,14 +120,14 @@ class PostgresCoupons:
             return given
 
     async def of_buyer(self, buyer_id: int, at: datetime) -> list[HeldCoupon]:
-        """A buyer's coupons as they are at `at`; what expires first comes first."""
+        """A buyer's coupons as they are at `at`; those that expire first come first."""
         of_buyer = select(coupons).where(coupons.c.buyer_id == buyer_id)
         async with self._engine.connect() as db:
             rows = await db.execute(of_buyer.order_by(coupons.c.expires_at.nulls_last(), coupons.c.coupon_id))
             return [_held(row, at) for row in rows]
 
     async def history(self, coupon_id: str) -> list[CouponEntry]:
-        """From its issue on; empty for a coupon that there is not."""
+        """A coupon's history from its issue on; empty for an unknown coupon."""
         entries = select(coupon_entries).where(coupon_entries.c.coupon_id == coupon_id).order_by(coupon_entries.c.id)
         async with self._engine.connect() as db:
             return [
@@ -139,7 +140,7 @@ class PostgresCoupons:
 
 
 async def _lock_order(db: AsyncConnection, order_no: str) -> None:
-    # All of an order's steps take it, so that a giving back and a late taking can't pass each other.
+    # All of an order's steps take this lock, so that a `give_back` and a late `take` can't pass each other.
     await db.execute(select(func.pg_advisory_xact_lock(int(order_no))))
 
 
@@ -158,7 +159,7 @@ async def _take(db: AsyncConnection, request: TakeCoupons) -> CouponsTaken:
 def _why_gone(row: Any, request: TakeCoupons) -> str:
     if row is None:
         return unusable(None, request.buyer_id, request.order_no, request.at)
-    # What was found expired at a giving back stays so, even for an order with an earlier time.
+    # A coupon that was found expired when it was given back stays so, even for an order with an earlier time.
     at = max(request.at, row.expires_at) if row.state == CouponState.EXPIRED else request.at
     return unusable(coupon_of(row), request.buyer_id, request.order_no, at)
 
@@ -186,7 +187,7 @@ async def _locked(db: AsyncConnection, *which: Any) -> Sequence[Any]:
 async def _move(
     db: AsyncConnection, named: Collection[str], state: CouponState, entry: str, order_no: str, at: datetime
 ) -> None:
-    """The order's step with its coupons, and its entry in each one's history."""
+    """Move an order's coupons to a state, with an entry in the history of each."""
     if not named:
         return
     of_an_order = state in (CouponState.TAKEN, CouponState.REDEEMED)
@@ -207,7 +208,7 @@ async def _write(
 
 
 async def _can_be_issued(db: AsyncConnection, promotion_id: str, at: datetime) -> datetime | None:
-    """When the promotion ends."""
+    """When the promotion ends (None: never). Raises NotIssued if coupons of it can't be issued."""
     wanted = select(promotions).where(promotions.c.promotion_id == promotion_id)
     row = (await db.execute(wanted)).one_or_none()
     if row is None:
@@ -242,7 +243,7 @@ def _of_order(order_no: str) -> Any:
 
 
 def coupon_of(row: Any) -> Coupon:
-    """A row of `coupons`."""
+    """The coupon in a row of `coupons`."""
     return Coupon(
         coupon_id=row.coupon_id,
         promotion_id=row.promotion_id,

@@ -1,4 +1,4 @@
-"""Buyers' member tiers, for item prices that are a tier's."""
+"""Buyers' member tiers, which some item prices are for."""
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +12,7 @@ class PostgresMembers:
         self._engine = engine
 
     async def set_tier(self, buyer_id: int, tier: str) -> None:
-        """Orders placed from now on are priced by it; repeated, it changes nothing."""
+        """Set a buyer's tier. Orders placed from now on are priced by it; setting it again changes nothing."""
         row = insert(members).values(buyer_id=buyer_id, tier=tier)
         changed = {"tier": tier, "changed_at": func.now()}
         async with self._engine.begin() as db:

@@ -1,4 +1,4 @@
-"""Members' points in PostgreSQL: earned when a sub-order is received, taken back in proportion when it is refunded."""
+"""Members' points in PostgreSQL: they are earned when a sub-order is received, and taken back as it is refunded."""
 
 from datetime import datetime
 
@@ -19,7 +19,8 @@ _WRITE = insert(point_entries)
 
 
 class PointEntry(Message):
-    """`entry` is EARNED, TAKEN_BACK or SPENT; `short` is what a taking back did not find."""
+    """One change of a member's points. `entry` is EARNED, TAKEN_BACK or SPENT; `short` is how many points could not be
+    taken back because the member had spent them."""
 
     key: str
     entry: str
@@ -30,7 +31,7 @@ class PointEntry(Message):
 
 
 class Points(Message):
-    """A member's balance, and what it is made of, newest first."""
+    """A member's balance, and the latest entries that it is made of, newest first."""
 
     balance: int
     entries: list[PointEntry]
@@ -41,7 +42,7 @@ class PostgresPoints:
         self._engine = engine
 
     async def of_buyer(self, buyer_id: int, most: int = 20) -> Points:
-        """The balance, and the last so many entries."""
+        """The balance, and the last `most` entries."""
         of_buyer = select(point_entries).where(point_entries.c.buyer_id == buyer_id)
         async with self._engine.connect() as db:
             rows = await db.execute(of_buyer.order_by(point_entries.c.at.desc(), point_entries.c.key).limit(most))
@@ -52,14 +53,16 @@ class PostgresPoints:
 
 
 async def earn_points(db: AsyncConnection, sub: SubOrderRow, at: datetime) -> None:
-    """For what is paid for the goods, whole yuan only. Key: the sub-order. Its order's row is locked."""
+    """Earn the points of a received sub-order: for what is paid for its goods, whole yuan only. Idempotency key: the
+    sub-order. Its order's row must be locked."""
     points = await _deserved(db, sub)
     if points:
         await _write(db, f"earn/{sub.sub_order_no}", "EARNED", points, 0, sub, at)
 
 
 async def points_to_take_back(db: AsyncConnection, sub: SubOrderRow, more_back_fen: int = 0) -> int:
-    """What a sub-order has earned beyond what is still paid for it (less `more_back_fen`)."""
+    """How many points a sub-order has earned beyond what is still paid for its goods, once `more_back_fen` are refunded
+    as well."""
     held = await db.scalar(
         select(func.coalesce(func.sum(point_entries.c.points - point_entries.c.short), 0)).where(
             point_entries.c.sub_order_no == sub.sub_order_no
@@ -69,12 +72,14 @@ async def points_to_take_back(db: AsyncConnection, sub: SubOrderRow, more_back_f
 
 
 async def take_points_back(db: AsyncConnection, key: str, sub: SubOrderRow, at: datetime) -> None:
-    """Those of what was refunded of a sub-order. Key: the refund. Never more than the member has: what is short is
-    kept with the entry, and told. Nothing may be noted before in this transaction: it waits for the member."""
+    """Take back the points of what was refunded of a sub-order. Idempotency key: `key`, the refund's.
+
+    Never more are taken than the member has: what is short is kept with the entry and raises an alarm. It waits for the
+    member's lock, so the transaction must not have noted anything before (`store.database.log_and_outbox.note`)."""
     wanted = await points_to_take_back(db, sub)
     if not wanted:
         return
-    # A refund of another order of this member must not count the same points.
+    # The refund of another order of this member must not count the same points.
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"points/{sub.buyer_id}", 0))))
     taken = min(wanted, max(await _balance(db, sub.buyer_id), 0))
     await _write(db, f"take-back/{key}/{sub.idx}", "TAKEN_BACK", -taken, wanted - taken, sub, at)

@@ -1,4 +1,4 @@
-"""The rows of after-sale's cases, read."""
+"""Reads the rows of after-sale cases."""
 
 from collections import defaultdict
 from typing import Any
@@ -30,7 +30,7 @@ from store.tables import after_sale_keys, after_sale_lines, after_sales, piece_r
 
 CaseRow = Row[Any]
 
-# JSON as text: the models are strict, and read it themselves.
+# JSON is selected as text, since the strict models parse it themselves.
 _COLUMNS: list[Any] = [
     cast(column, Text).label(column.name) if isinstance(column.type, JSONB) else column for column in after_sales.c
 ]
@@ -47,7 +47,7 @@ async def case_lines(db: AsyncConnection, case_no: str) -> list[Pieces]:
 
 
 def goods_to_come(row: CaseRow) -> bool:
-    """The case is about goods that the buyer has not sent back yet."""
+    """Whether the case is about goods that the buyer has not sent back yet."""
     return CaseKind(row.kind) is CaseKind.RETURN_AND_REFUND and row.sent_back_at is None
 
 
@@ -74,13 +74,13 @@ async def facts_of_case(db: AsyncConnection, row: CaseRow) -> CaseFacts:
 
 
 async def start_of(db: AsyncConnection, row: CaseRow) -> StartAfterSale:
-    """With this input its run goes on where the case stands."""
+    """The start input of a case's run, which goes on from the state that the case is in."""
     ask = AskAfterSale(kind=CaseKind(row.kind), lines=await case_lines(db, row.case_no), reason=row.reason)
     return StartAfterSale(case_no=row.case_no, sub_order_no=row.sub_order_no, ask=ask)
 
 
 async def askable(db: AsyncConnection, sub_order_no: str) -> Askable:
-    """A sub-order as a request finds it. For a decision, its order is locked."""
+    """What a request for after-sale is judged by. To decide on one, the caller must have locked the order first."""
     sub = await sub_order(db, sub_order_no)
     left, _ = await what_is_left(db, sub)
     taken = await _taken(db, sub_order_no)
@@ -99,7 +99,8 @@ async def askable(db: AsyncConnection, sub_order_no: str) -> Askable:
 
 
 async def _taken(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:
-    """By line, the pieces in open cases. Those of a case whose refund is decided count as gone back already."""
+    """The pieces of each line that are in open cases, by line number. A case whose refund is decided is left out: its
+    pieces count as gone back already."""
     number = parse(sub_order_no)
     key = func.concat(pieces_key(sub_order_no, ""), after_sales.c.case_no)
     decided = select(piece_refunds.c.key).where(piece_refunds.c.key == key).exists()

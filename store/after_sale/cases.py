@@ -1,4 +1,5 @@
-"""The cases of after-sale in PostgreSQL: each act under its key, one after the other by the order's row."""
+"""After-sale cases in PostgreSQL. Each act has its key, and the acts on one order run one after the other, since each
+locks the order's row."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -50,12 +51,13 @@ class PostgresAfterSales:
         self._looking = looking(engine)
 
     async def minted(self, caller: str, key: str, body_sha256: str) -> str | None:
-        """The case under a caller's key, if there is one. Raises KeyReused for another body."""
+        """The number of the case under a caller's key, if there is one. Raises KeyReused if the body was another."""
         async with self._looking.connect() as db:
             return await _minted(db, caller, key, body_sha256)
 
     async def mint(self, caller: str, key: str, body_sha256: str, sub_order_no: str) -> str:
-        """The case's number under this key: the next of the sub-order, or the one it has. Raises KeyReused."""
+        """The number of the case under a caller's key: the one it has, else the sub-order's next. Idempotency key:
+        `caller` with `key`, for ever. Raises KeyReused if the body was another."""
         async with self._engine.begin() as db:
             await lock_sub_order(db, sub_order_no)  # no two callers count the same
             known = await _minted(db, caller, key, body_sha256)
@@ -69,7 +71,7 @@ class PostgresAfterSales:
             return case_no
 
     async def would_refuse(self, sub_order_no: str, ask: AskAfterSale, at: datetime) -> CaseRefused | None:
-        """What opening a case would be refused for, as it stands now. Reads only."""
+        """The refusal that opening this case would get now; None if it would be opened. It only reads."""
         async with self._looking.connect() as db:
             return why_not(ask, await askable(db, sub_order_no), at)
 
@@ -80,7 +82,7 @@ class PostgresAfterSales:
             return await start_of(db, row) if row is not None else None
 
     async def overdue(self, by: timedelta, most: int) -> list[StartAfterSale]:
-        """Of the cases that should have moved on so long ago, the longest waiting: their runs may be gone."""
+        """The cases that should have moved on at least `by` ago, the longest waiting first: their runs may be gone."""
         late = func.coalesce(after_sales.c.due_at, after_sales.c.since) < func.now() - by
         of_late = select(after_sales.c.case_no).where(after_sales.c.ended_at.is_(None), late)
         async with self._looking.connect() as db:
@@ -89,7 +91,7 @@ class PostgresAfterSales:
             return [await start_of(db, row) for row in rows if row is not None]
 
     async def answered(self, case_no: str, key: str) -> CaseAnswer | None:
-        """What an act under this key was answered."""
+        """The answer to the act under this key; None if there was none."""
         async with self._looking.connect() as db:
             return await kept(db, order_operations, _act_key(case_no, key), CaseAnswer)
 
@@ -183,7 +185,7 @@ async def _act(db: AsyncConnection, request: RecordCaseAct, **more: object) -> C
 
 
 def _written(act: CaseAct, at: datetime) -> dict[str, object]:
-    """What an act leaves in the case's row, beside the state."""
+    """What an act writes into the case's row besides its state."""
     values: dict[str, object] = {"said": act.note} if act.note else {}
     if act.action is CaseAction.SEND_BACK:
         values |= {"carrier": act.carrier, "tracking_no": act.tracking_no, "sent_back_at": at}
@@ -207,7 +209,7 @@ def _pieces(inspected: Inspect) -> str:
 
 
 async def _lock_case(db: AsyncConnection, case_no: str) -> CaseRow:
-    """A case's row, its order locked."""
+    """A case's row, with its order locked."""
     row = await case_row(db, case_no)
     assert row is not None, f"there is no case {case_no}"
     await lock_order(db, row.order_no)
@@ -221,7 +223,7 @@ def _attention_of(row: CaseRow) -> Any:
 
 
 async def _mark(db: AsyncConnection, sub: SubOrderRow) -> None:
-    """The sub-order's mark, from its cases. Its order is locked."""
+    """Set the sub-order's after-sale mark from its cases. Its order must be locked."""
     of_sub = (after_sales.c.order_no == sub.order_no) & (after_sales.c.idx == sub.idx)
     statuses = await db.scalars(select(after_sales.c.status).where(of_sub))
     mark = mark_of(CaseStatus(status) for status in statuses)
@@ -230,7 +232,7 @@ async def _mark(db: AsyncConnection, sub: SubOrderRow) -> None:
 
 
 async def _answer(db: AsyncConnection, case_no: str) -> CaseAnswer:
-    """How it stands after a change, which its parties are told."""
+    """Tell the case's parties of a change, and return the case as it is now."""
     row = await case_row(db, case_no)
     assert row is not None
     parties = {"order_no": str(row.order_no), "sub_order_no": row.sub_order_no, "merchant": row.merchant}

@@ -1,4 +1,4 @@
-"""What people look at of after-sale, read from the tables. Nothing here changes anything."""
+"""The view of an after-sale case that people look at, read from the tables."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 

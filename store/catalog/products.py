@@ -1,4 +1,4 @@
-"""The catalog in PostgreSQL: what is on sale, and every version of it that ever was."""
+"""The catalog in PostgreSQL: what is on sale, and every version that there ever was of it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from domain.splitting.freight import FreightRates, FreightTemplate
 from store.database.engine import single
 from store.tables import freight_templates, merchants, product_versions, products
 
-# Any number, the same in every process: who changes the catalog does it one after the other. Reading waits for nobody.
+# An arbitrary number that all processes share: changes of the catalog run one after the other. Reading waits for none.
 _ONE_WRITER = 7_030_912
 _EVERY_WAREHOUSE = ""
 _PAGE = tuple(Product.model_fields)
@@ -36,7 +36,7 @@ _FREIGHT = (
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A product as it is to be sold from now on. `home` is the warehouse it is preferably shipped from."""
+    """A product as it is to be sold from now on. `home` is the warehouse that it is preferably shipped from."""
 
     product: Product
     home: str | None = None
@@ -45,7 +45,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class CatalogChanges:
-    """What changes together. Freight replaces all the templates that its merchant had."""
+    """Changes of the catalog that are made together. `freight` replaces all the templates of the merchants it names."""
 
     listings: Sequence[Listing] = ()
     policies: Mapping[str, StockPolicy] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class CatalogChanges:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The versions on sale from now on, and those of them that are new, by SKU."""
+    """The result of a change: the versions on sale from now on, and those of them that are new, by SKU."""
 
     on_sale: Mapping[str, int]
     changed: dict[str, int]
@@ -71,7 +71,7 @@ class ProductVersion(Message):
 
 
 class PostgresCatalog:
-    """Implements `activities.catalog.Catalog`. Orders keep the versions they were placed with, whatever changes."""
+    """Implements `activities.catalog.Catalog`. Orders keep the versions that they were placed with."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -87,7 +87,7 @@ class PostgresCatalog:
             return [FreightTemplate(**{**row, "warehouse": row["warehouse"] or None}) for row in rows.mappings()]
 
     async def version(self, sku: str, version: int) -> Product:
-        """A product as it was in that version. Raises `KeyError` when there is no such version."""
+        """A product as it was in that version. Raises KeyError when there is no such version."""
         of_version = (product_versions.c.sku == sku) & (product_versions.c.version == version)
         async with self._single.connect() as db:
             found = await db.scalar(select(cast(product_versions.c.product, Text)).where(of_version))
@@ -96,31 +96,31 @@ class PostgresCatalog:
         return Product.model_validate_json(found)
 
     async def versions(self, sku: str) -> list[ProductVersion]:
-        """A product's history, the newest first; empty for one that never was on sale."""
+        """A product's versions, the newest first; empty for one that was never on sale."""
         page = cast(product_versions.c.product, Text).label("page")
         wanted = select(product_versions, page).where(product_versions.c.sku == sku)
         async with self._engine.connect() as db:
             return [_version(row) for row in await db.execute(wanted.order_by(product_versions.c.version.desc()))]
 
     async def put(self, product: Product, *, home: str | None = None, limited: bool = False, author: str = "") -> int:
-        """Put a product on sale, or change it; the version on sale from now on. What is as it was stays that version:
-        asked again it changes nothing."""
+        """Put a product on sale, or change it; returns the version that is on sale from now on. A product that has not
+        changed keeps its version, so that asking again changes nothing."""
         done = await self.change(CatalogChanges([Listing(product, home, limited)]), author)
         return done.on_sale[product.sku]
 
     async def set_policy(self, merchant: str, policy: StockPolicy) -> None:
-        """When orders take this merchant's pieces. Orders placed before keep theirs."""
+        """Set when orders take this merchant's stock. Orders placed before keep the policy that they have."""
         await self.change(CatalogChanges(policies={merchant: policy}))
 
     async def put_freight(self, templates: Iterable[FreightTemplate]) -> None:
-        """The templates of the merchants named, in place of those that they had."""
+        """Replace all the freight templates of the merchants that are named."""
         rates: dict[str, list[FreightRates]] = {}
         for template in templates:
             rates.setdefault(template.merchant, []).append(template)
         await self.change(CatalogChanges(freight=rates))
 
     async def change(self, changes: CatalogChanges, author: str = "") -> Changed:
-        """All of it, or nothing."""
+        """Make all of these changes, or none."""
         async with self._engine.begin() as db:
             await db.execute(select(func.pg_advisory_xact_lock(_ONE_WRITER)))
             await _set_policies(db, changes.policies)

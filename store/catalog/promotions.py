@@ -1,4 +1,4 @@
-"""Promotions in PostgreSQL: documents that never change, and what of them a buyer may be given."""
+"""Promotions in PostgreSQL: documents that never change, and which of them a buyer may be given."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ _document: TypeAdapter[Promotion] = TypeAdapter(Promotion)
 
 
 class LoadedBefore(ValueError):
-    """Promotions that are there already, with other content. An order may have been priced by them."""
+    """Raised for promotions that were loaded before with other content: an order may have been priced by that."""
 
     def __init__(self, promotion_ids: Sequence[str]) -> None:
         named = ", ".join(promotion_ids)
@@ -44,7 +44,7 @@ class LoadedBefore(ValueError):
 
 
 class KnownPromotion(Message):
-    """A promotion as it was loaded; and since when it is no longer given, if it was stopped."""
+    """A promotion as it was loaded. If it was stopped, `stopped_at` is since when no order gets it."""
 
     promotion: Promotion
     digest: str
@@ -61,8 +61,8 @@ class PostgresPromotions:
         self._looking = looking(engine)
 
     async def offers(self, buyer_id: int, merchants: Collection[str], coupons: Collection[str], at: datetime) -> Offers:
-        """Two statements on one connection. What is not on at `at`, or was stopped, is left out; a coupon's promotion
-        too, unless the buyer holds the coupon and names it."""
+        """What a buyer may be given at `at`. A promotion that is not on then is left out, and so is one of a coupon
+        level unless the buyer has and names a coupon of it."""
         async with self._looking.connect() as db:
             whose = {"buyer": buyer_id, "named": list(coupons)}
             given = (await db.execute(_ON, {**whose, "merchants": list(merchants), "at": at})).scalars().all()
@@ -74,26 +74,26 @@ class PostgresPromotions:
         )
 
     async def load(self, given: Collection[Promotion]) -> list[str]:
-        """Add promotions, all or nothing; answers the ids that were new. One that is there already with the same
-        content changes nothing, so loading may be repeated; with other content: LoadedBefore."""
+        """Add promotions, all or none; returns the ids that were new. One that was loaded before with the same content
+        changes nothing, so that loading may be repeated. Raises LoadedBefore for one with other content."""
         if not given:
             return []
         async with self._engine.begin() as db:
-            # In the order of their ids: two loads that overlap wait for each other, and don't deadlock.
+            # Rows are added in the order of their ids, so that two loads that overlap don't deadlock.
             rows = [_row(promotion) for promotion in sorted(given, key=lambda p: p.promotion_id)]
             statement = insert(promotions).on_conflict_do_nothing().returning(promotions.c.promotion_id)
             added = set((await db.execute(statement, rows)).scalars())
             there = await _known(db, {p.promotion_id for p in given} - added)
-            # Documents are compared as they are read now: a key that a later version adds, with its default, is no
-            # other content.
+            # Documents are compared as they are read now, so that a key which a later version adds with a default does
+            # not make the content another.
             other = [p.promotion_id for p in given if p.promotion_id in there and there[p.promotion_id].promotion != p]
             if other:
                 raise LoadedBefore(other)
         return sorted(added)
 
     async def stop(self, promotion_id: str, at: datetime, author: str) -> KnownPromotion | None:
-        """Give it to no order placed from `at` on; orders that have it keep it. None when it is unknown. The first
-        stop stands."""
+        """Stop a promotion: no order placed from `at` on gets it, and orders that have it keep it. Stopping it again
+        changes nothing. Returns None when it is unknown."""
         async with self._engine.begin() as db:
             await db.execute(
                 update(promotions)
@@ -107,7 +107,8 @@ class PostgresPromotions:
             return (await _known(db, [promotion_id])).get(promotion_id)
 
     async def promotions(self, at: datetime | None = None) -> list[KnownPromotion]:
-        """Those that are on at `at` or still to come, else every one; what ends first comes first."""
+        """The promotions that are on at `at` or still to come, or all of them without `at`; those that end first come
+        first."""
         wanted = select(promotions).order_by(promotions.c.ends_at.nulls_last(), promotions.c.promotion_id)
         if at is not None:
             wanted = wanted.where(_not_over(at))
@@ -138,7 +139,8 @@ def _on() -> Select[Any]:
 
 
 def _in_hand() -> Select[Any]:
-    """The tier beside each coupon, and by itself when there is none: one row at least."""
+    """The buyer's tier beside each of the named coupons. There is at least one row, so that the tier comes even without
+    a coupon."""
     one = select(true().label("one")).subquery()
     buyer = one.outerjoin(members, members.c.buyer_id == bindparam("buyer"))
     return (

@@ -1,7 +1,7 @@
-"""Concurrent calls, gathered without a wait: while one batch is under way the next one forms.
+"""Gathers concurrent calls into batches without a wait: while one batch is under way the next one forms.
 
-The calls of one process to one ledger share its connection and its transaction, so a hot row is locked once for
-hundreds of them. An idle batcher starts at once, with what is there, or half of it if that is much.
+The calls of one process to one ledger share a connection and a transaction, so that a hot row is locked once for
+hundreds of them. An idle batcher starts at once with the calls that are there, or with half of them if they are many.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ Waiting = tuple[Request, asyncio.Future[Answer]]
 MOST_AT_ONCE = 256
 WORTH_HALVING = 64
 MOST_WAITING = 10_000
-# Less than a try of a local activity (activities/options.py): a batch that hangs must not hold up those behind it.
+# Shorter than a try of a local activity (activities/options.py): a batch that hangs must not hold up those behind it.
 LONGEST_S = 3.0
 
 
 class Overloaded(Exception):
-    """Too many calls wait already; this one was not begun, and may be tried again."""
+    """Raised when too many calls wait already. This one was not begun, and may be tried again."""
 
 
 class Batcher(Generic[Request, Answer]):
-    """Calls `apply` with what has gathered, one batch at a time, in the order of arrival.
+    """Calls `apply` with the requests that have gathered, one batch at a time, in the order of their arrival.
 
-    `apply` answers all of a batch, or raises and has done nothing of it. Then its members are tried one by one, so
-    that one that can't be done spoils nobody else's. A caller that is cancelled may still have its effect.
+    `apply` answers all requests of a batch, or raises and has done none of them. Then they are tried one by one, so
+    that a request which can't be done spoils no other. A caller that is cancelled may still have its effect.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Batcher(Generic[Request, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         if self._runner is None:
-            # A task of its own: no caller's cancellation may end the transaction of the others.
+            # The batch runs in a task of its own: no caller's cancellation may end the transaction of the others.
             self._runner = asyncio.create_task(self._run(), name=self._name)
         return await answer
 
     async def _run(self) -> None:
-        # Of many that come at one moment half go first. Else all would wait for the database and then it for all of
-        # them, in step for as long as they keep coming; so the next batch forms while this one is under way.
+        # If many calls come at one moment, half of them go first, and the next batch forms while that one is under
+        # way. Otherwise all of them would wait for the database and then the database for all of them, in turns.
         most = max(WORTH_HALVING, len(self._waiting) // 2)
         try:
             while self._waiting:
@@ -73,7 +73,7 @@ class Batcher(Generic[Request, Answer]):
         batch: list[Waiting[Request, Answer]] = []
         while self._waiting and len(batch) < most:
             request, answer = self._waiting.popleft()
-            if not answer.done():  # its caller has gone before it began
+            if not answer.done():  # done means that its caller was cancelled before it began
                 batch.append((request, answer))
         return batch
 

@@ -1,4 +1,5 @@
-"""At most once per operation key: the key is written in its effect's transaction, and keeps the answer."""
+"""Effects that happen at most once per operation key: the key is written in the effect's transaction, with the
+answer."""
 
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -14,7 +15,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class KeyReused(Exception):
-    """The same key came with another request: which of the two the caller means can't be told."""
+    """Raised when a key comes again with another request: which of the two the caller means can't be told."""
 
 
 class _Statements(NamedTuple):
@@ -26,7 +27,7 @@ class _Statements(NamedTuple):
 
 @cache
 def _on(operations: Table) -> _Statements:
-    """Built once for each ledger's table of operations."""
+    """The statements on a ledger's table of operations, built once for each table."""
     of_key = operations.c.key == bindparam("of_key")
     return _Statements(
         claim=insert(operations).on_conflict_do_nothing().returning(operations.c.key),
@@ -44,8 +45,8 @@ async def once(
     effect: Callable[[], Awaitable[Answer]],
     keep: Callable[[Answer], bool] = lambda _: True,
 ) -> Answer:
-    """Run `effect` under `key`, or give the answer it gave before. An answer that `keep` says no to (a refusal,
-    which has changed nothing) leaves the key free.
+    """Run `effect` under `key`, or return the answer that it gave before. An answer for which `keep` returns False (a
+    refusal, which has changed nothing) leaves the key free.
 
     A second caller with the same key waits at the insert until the first has committed or rolled back.
     """
@@ -64,6 +65,6 @@ async def once(
 
 
 async def kept(db: AsyncConnection, operations: Table, key: str, answer: type[Answer]) -> Answer | None:
-    """The answer under a key, if there is one."""
+    """The answer that is kept under a key; None if there is none."""
     text = await db.scalar(_on(operations).look, {"of_key": key})
     return answer.model_validate_json(text) if text is not None else None

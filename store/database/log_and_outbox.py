@@ -1,4 +1,4 @@
-"""What every ledger's transaction may add: who did what, and what is to be told."""
+"""What any ledger's transaction may add to its change: an entry in the order's log, and messages for the outbox."""
 
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -17,7 +17,7 @@ _TELL = insert(outbox).on_conflict_do_nothing()
 
 
 class LogEntry(NamedTuple):
-    """A line in an order's story: who did what when. `body` is evidence, as canonical JSON."""
+    """An entry in an order's log: who did what when. `body` is evidence, as canonical JSON."""
 
     at: datetime
     actor: str
@@ -27,7 +27,7 @@ class LogEntry(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What is to be told. Key: `message_id`."""
+    """A message to the order's parties. Idempotency key: `message_id`."""
 
     message_id: str
     body: dict[str, Any]
@@ -44,24 +44,24 @@ async def note(
     detail: str = "",
     body: str | None = None,
 ) -> None:
-    """One line in the order's story, and a link in its evidence chain. `body` is evidence, as canonical JSON.
+    """Add an entry to the order's log, and so a link to its evidence chain. `body` is evidence, as canonical JSON.
 
-    Holds the chain's tip until the transaction ends. Other orders share it: whoever notes holds the order's row
-    already, and waits for no other order's afterwards."""
+    The chain's tip is locked until the transaction ends, and other orders share it. So a transaction that notes has
+    locked the order's row already, and locks no other order's row afterwards."""
     row = {"order_no": order_no, "subject": subject, "actor": actor, "action": action, "detail": detail, "at": at}
     await db.execute(_NOTE, {**row, "body": body})
 
 
 async def tell(db: AsyncConnection, topic: str, message_id: str, body: dict[str, Any]) -> None:
-    """Leave a message for the relay, in the transaction of its cause. Key: `message_id`."""
+    """Leave a message for the relay, in the transaction of its cause. Idempotency key: `message_id`."""
     await db.execute(_TELL, {"topic": topic, "message_id": message_id, "body": body})
 
 
-# --- beside a change, as one statement
+# --- the same in one statement with a change
 
 
 def _beside(table: Table, *names: str) -> Insert:
-    """An insert of its own parameters: a change may have columns of the same names."""
+    """An insert whose parameters have names of their own, since a change may have columns of the same names."""
     return insert(table).values({name: bindparam(f"{table.name}_{name}", type_=table.c[name].type) for name in names})
 
 
@@ -77,12 +77,12 @@ Change = TypeVar("Change", Insert, Update)
 
 
 def with_entry(change: Change) -> Change:
-    """The change and an `LogEntry`, whose values are `entry_of`."""
+    """The change with a `LogEntry` in one statement; `entry_of` gives the entry's parameters."""
     return change.add_cte(_ENTRY)
 
 
 def with_entry_and_notice(change: Change) -> Change:
-    """And a `Notice`, whose values are `notice_of`."""
+    """The change with a `LogEntry` and a `Notice` in one statement; `notice_of` gives the notice's parameters."""
     return with_entry(change).add_cte(_NOTICE)
 
 

@@ -1,4 +1,4 @@
-"""Brings a database to this version's tables."""
+"""Migrates a database to this version's tables."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-# Any number, the same in every process: two workers that start together migrate one after the other.
+# An arbitrary number that all processes share: two workers that start together migrate one after the other.
 _LOCK = 7_030_911
 
 
@@ -25,7 +25,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def upgrade(database_url: str) -> None:
-    """Run what is missing; nothing when the database is up to date."""
+    """Run the migrations that are missing; none when the database is up to date."""
     engine = create_async_engine(database_url, hide_parameters=True)
     try:
         async with engine.begin() as connection:

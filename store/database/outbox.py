@@ -1,4 +1,4 @@
-"""The outbox of alarms and notices: what is in it is posted until somebody takes it."""
+"""The outbox of alarms and notices: each message is posted again until its receiver has accepted it."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,8 @@ class PostgresOutbox:
         self._single = single(engine)
 
     async def claim(self, most: int) -> list[Outgoing]:
-        """Take what is due, for the time of the lease; each try waits twice as long as the one before."""
+        """Take what is due, for the time of the lease. Each further try comes after twice the pause of the one before,
+        up to `LONGEST_PAUSE_S`."""
         async with self._single.connect() as db:
             claimed = await db.execute(_CLAIM, {"most": most})
             return [Outgoing.model_validate(dict(row)) for row in claimed.mappings()]

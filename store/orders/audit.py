@@ -1,18 +1,19 @@
-"""The audit's view of the books in PostgreSQL: what is held, what does not add up, and its marks."""
+"""The audit's view of the books in PostgreSQL: what has not ended or is held, and the audit's marks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, Text, cast, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.attention import RecordAttention
-from activities.audit import BooksCompared, CompareBooks, FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
+from activities.audit import FindHeld, FindingsMarked, HeldPage, Mark, MarkFindings
+from activities.stock_party import StockHeld, StockHoldings
 from domain.order.attention import AttentionTopic
 from domain.order.cart import Address, Cart, CartLine, StartOrder, Terms
 from domain.order.status import ENDED, Actor, Status
-from domain.records.audit import Finding, HeldOrder
+from domain.records.audit import HeldOrder
 from store.database.engine import looking
 from store.database.log_and_outbox import note
 from store.orders import audit_sql as sql
@@ -27,25 +28,36 @@ RESTART = "START_AGAIN"
 class PostgresAudit:
     """Implements `activities.audit.AuditLedger`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, stock: StockHoldings) -> None:
         self._engine = engine
+        self._stock = stock
         self._looking = looking(engine)
         self._attention = PostgresAttention(engine)
 
     async def find_held(self, request: FindHeld) -> HeldPage:
-        after = int(request.after)
         async with self._looking.connect() as db:
-            numbers = list(await db.scalars(text(sql.HELD), {"after": after, "most": request.most}))
-            stands = await _stands(db, numbers)
-        old = [row for row in stands if row.since is None or row.since < request.older_than]
+            ours = list(await db.scalars(text(sql.HELD), {"after": int(request.after), "most": request.most}))
+        holding = await self._stock.holding(request.after, request.most)
+        numbers = sorted({*ours, *map(int, holding)})[: request.most]
+        seen = await self._see(numbers)
+        old = [held for held, since in seen if since is None or since < request.older_than]
         last = str(numbers[-1]) if len(numbers) == request.most else None
-        return HeldPage(orders=[held for row in old if _counts(held := _held(row))], after=last)
+        return HeldPage(orders=[held for held in old if _counts(held)], after=last)
 
     async def held(self, order_no: str) -> HeldOrder | None:
-        async with self._looking.connect() as db:
-            (row,) = await _stands(db, [int(order_no)])
-        held = _held(row)
+        ((held, _),) = await self._see([int(order_no)])
         return held if _counts(held) else None
+
+    async def _see(self, numbers: Sequence[int]) -> list[tuple[HeldOrder, datetime | None]]:
+        """Each order, and since when it is what it is. The order book first: what it says was done to the stock by
+        then is seen there, and no order looks split before its stock was sold."""
+        if not numbers:
+            return []
+        async with self._looking.connect() as db:
+            rows = (await db.execute(text(sql.KNOWN), {"numbers": numbers, "restart": RESTART})).all()
+        stock = {one.order_no: one for one in await self._stock.held([str(number) for number in numbers])}
+        found = [(row, stock.get(str(row.order_no)) or StockHeld(order_no=str(row.order_no))) for row in rows]
+        return [(_held(row, held), row.since or held.since) for row, held in found]
 
     async def start_input(self, order_no: str) -> StartOrder | None:
         number = int(order_no)
@@ -72,15 +84,6 @@ class PostgresAudit:
         async with self._engine.begin() as db:
             await db.execute(select(orders.c.order_no).where(orders.c.order_no == int(order_no)).with_for_update())
             await note(db, int(order_no), at, Actor.PLATFORM, RESTART, detail=f"its run had ended: {why}")
-
-    async def compare_books(self, request: CompareBooks) -> BooksCompared:
-        found: list[Finding] = []
-        async with self._looking.connect() as db:
-            for ledger, counters in (("sellable", sql.SELLABLE), ("physical", sql.PHYSICAL)):
-                differing = text(sql.DIFFERS.format(counters=counters))
-                rows = (await db.execute(differing, {"most": request.most + 1})).all()
-                found += [_does_not_add_up(ledger, row) for row in rows]
-        return BooksCompared(found=found[: request.most], more=max(0, len(found) - request.most))
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
         async with self._looking.connect() as db:
@@ -112,22 +115,19 @@ class PostgresAudit:
         return (await self._attention.record_attention(mark)).changed
 
 
-async def _stands(db: AsyncConnection, numbers: Sequence[int]) -> Sequence[Row[Any]]:
-    if not numbers:
-        return []
-    return (await db.execute(text(sql.STANDS), {"numbers": list(numbers), "restart": RESTART})).all()
-
-
-def _held(row: Row[Any]) -> HeldOrder:
+def _held(row: Row[Any], stock: StockHeld) -> HeldOrder:
+    due = row.due.astimezone(UTC) if row.due else None
+    if row.status is None and not row.answered:
+        due = stock.since
     return HeldOrder(
-        order_no=str(row.order_no),
+        order_no=stock.order_no,
         status=Status(row.status) if row.status else None,
         refused=bool(row.refused),
         split=row.split,
-        due=row.due.astimezone(UTC) if row.due else None,
-        stock=bool(row.stock),
+        due=due,
+        stock=stock.sellable,
         coupons=row.coupons,
-        goods=row.goods,
+        goods=[number for number in stock.goods if number not in row.parts],
         refunds=row.refunds,
         parts=row.parts,
         restarts=row.restarts,
@@ -137,19 +137,3 @@ def _held(row: Row[Any]) -> HeldOrder:
 def _counts(held: HeldOrder) -> bool:
     """Whether it is anything to look at."""
     return bool(held.holds) or (held.status is not None and not held.ended)
-
-
-def _does_not_add_up(ledger: str, row: Row[Any]) -> Finding:
-    told = {
-        "counters": (row.available, row.reserved, row.gone),
-        "entries": (row.entered_available, row.entered_reserved, row.entered_gone),
-    }
-    said = "; ".join(f"{name}: {_three(values)}" for name, values in told.items())
-    held = f"reservations: {row.held_reserved} reserved, {row.held_gone} gone"
-    where = f"{row.sku}, {row.place}"
-    return Finding(subject=f"stock/{ledger}/{row.sku}/{row.place}", text=f"{where}: {said}; {held}; total {row.total}")
-
-
-def _three(values: Iterable[int]) -> str:
-    available, reserved, gone = values
-    return f"{available} available, {reserved} reserved, {gone} gone"

@@ -39,13 +39,13 @@ _KEEP = insert(risk_verdicts).on_conflict_do_nothing().returning(risk_verdicts.c
 
 
 class PostgresRisk:
-    """Implements `activities.risk.RiskDesk`, and keeps what it goes by."""
+    """Implements `activities.risk.RiskDesk`, and keeps the block list and the settings that it works by."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._looking = looking(engine)
 
-    # --- what a story asks
+    # --- what an order's run asks
 
     async def screen(self, order_no: str, cart: Cart, now: datetime) -> Screened:
         async with self._looking.connect() as db:
@@ -53,7 +53,7 @@ class PostgresRisk:
             return screen(await screen_facts(db, order_no, Identity.of(cart), now, settings), settings)
 
     async def assess(self, order_no: str) -> Assessment:
-        """The first verdict stands: two that come at once meet at the row's key, and both return what it holds."""
+        """The first verdict counts: of two that come at once the row's key lets one in, and both return that one."""
         async with self._engine.begin() as db:
             version, settings = await _settings(db)
             given = assess(await assess_facts(db, order_no, settings), settings)
@@ -82,7 +82,7 @@ class PostgresRisk:
         assert kept is not None  # a decision is never deleted
         return kept.model_copy(update={"yours": kept.decision == decision})
 
-    # --- what operators keep
+    # --- what operators ask and change
 
     async def decision(self, order_no: str) -> RiskDecided | None:
         """The decision on an order, if a person has taken one."""
@@ -116,7 +116,7 @@ class PostgresRisk:
             return (await db.execute(delete(block_entries).where(*its_row))).rowcount > 0
 
     async def blocks(self) -> list[Block]:
-        """Every block, also those that have expired."""
+        """Every block, including those that have expired."""
         async with self._looking.connect() as db:
             found = await db.execute(select(block_entries).order_by(block_entries.c.kind, block_entries.c.value))
             return [block_of(row) for row in found.mappings()]
@@ -126,7 +126,7 @@ class PostgresRisk:
             return (await _settings(db))[1]
 
     async def change_settings(self, changes: dict[str, object], author: str) -> RiskSettings:
-        """Change some settings, all or none; BadSetting says what can't be."""
+        """Change some settings, all or none. Raises BadSetting."""
         async with self._engine.begin() as db:
             # Two changes at once would each write the other's old value back.
             await db.execute(text("LOCK TABLE risk_settings IN SHARE ROW EXCLUSIVE MODE"))
@@ -137,7 +137,7 @@ class PostgresRisk:
     async def try_rules(
         self, settings: RiskSettings, since: datetime | None = None, most: int = MOST_TRIED
     ) -> TryReport:
-        """What these settings would have said of the newest `most` orders since then. Changes nothing."""
+        """What these settings would have said of the newest `most` orders since `since`. It changes nothing."""
         async with self._looking.connect() as db:
             newest = select(orders.c.order_no).order_by(orders.c.placed_at.desc(), orders.c.order_no.desc())
             if since is not None:
@@ -159,7 +159,7 @@ class PostgresRisk:
 
 
 async def _settings(db: AsyncConnection) -> tuple[int | None, RiskSettings]:
-    """The newest settings and their version; the defaults, of no version, when nobody has changed any."""
+    """The newest settings and their version; the defaults, with None for the version, when nobody has changed any."""
     row = (await db.execute(_NEWEST_SETTINGS)).mappings().first()
     if row is None:
         return None, RiskSettings()

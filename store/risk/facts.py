@@ -1,4 +1,4 @@
-"""Gathers what the risk rules look at."""
+"""Reads the facts that the risk rules look at."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from store.risk import sql
 
 
 class UnknownOrder(LookupError):
-    """There is no such order in this database."""
+    """Raised when this database has no such order."""
 
 
 async def screen_facts(
     db: AsyncConnection, order_no: str, identity: Identity, now: datetime, settings: RiskSettings
 ) -> ScreenFacts:
-    """What is known of a checkout before its order exists (or again, when the step is repeated after)."""
+    """What is known of a checkout before its order exists, or after it does when the step is repeated."""
     marks = [(kind.value, value) for kind, values in identity.marks().items() for value in values]
     found = await db.execute(
         sql.BLOCKS, {"kinds": [kind for kind, _ in marks], "values": [value for _, value in marks]}
@@ -39,7 +39,7 @@ async def screen_facts(
 
 
 async def assess_facts(db: AsyncConnection, order_no: str, settings: RiskSettings) -> AssessFacts:
-    """What was known of an order when it was placed."""
+    """What was known of an order when it was placed. Raises UnknownOrder."""
     row = (await db.execute(sql.ORDER, {"this_order": int(order_no)})).mappings().first()
     if row is None:
         raise UnknownOrder(f"there is no order {order_no}; is it recorded, and is this its database?")
@@ -110,6 +110,6 @@ async def _receipts(db: AsyncConnection, numbers: list[int]) -> dict[int, list[R
 
 
 async def _usual(db: AsyncConnection, row: RowMapping) -> UsualFacts:
-    """The platform's latest orders before this one, of other buyers: a rush must not make itself usual."""
+    """The platform's latest orders before this one, by other buyers only: a buyer's rush must not make itself usual."""
     found = (await db.execute(sql.USUAL, _when(row))).mappings().one()
     return UsualFacts(**{name: int(total) for name, total in found.items()})

@@ -1,4 +1,5 @@
-"""The look-ups of the risk rules: each by an index, each bounded, however hot a device or an address."""
+"""The look-ups of the risk rules: each goes by an index and is bounded, however many orders share a device or an
+address."""
 
 from typing import Any
 
@@ -27,11 +28,11 @@ from domain.order.status import Status
 from domain.risk.settings import USUAL_SAMPLE
 from store.tables import block_entries, order_lines, orders, products, reviews, sub_orders
 
-# A device or address that has had more orders is told by the newest of them just as well.
+# Where a device or an address has had more orders, the newest of them tell enough.
 MOST_ORDERS_PER_MARK = 200
 MOST_ORDERS_PER_DEVICE = 1_000
 
-# What is read of an order: not its address.
+# The columns that are read of an order. Its address is not among them.
 _SEEN = (
     orders.c.order_no,
     orders.c.buyer_id,
@@ -43,7 +44,7 @@ _SEEN = (
     orders.c.close_reason,
 )
 
-# The order that is looked at, and the orders that are.
+# The parameters: the order that is judged, and the numbers of the orders that are read.
 _THIS: BindParameter[Any] = bindparam("this_order", type_=BigInteger)
 _BUYER: BindParameter[Any] = bindparam("buyer", type_=BigInteger)
 _PLACED_AT: BindParameter[Any] = bindparam("placed_at", type_=DateTime(timezone=True))
@@ -61,7 +62,7 @@ def _blocks() -> Select[Any]:
 
 
 def _counts() -> Select[Any]:
-    """The other buyers of a device, and the buyer's other orders that are not paid."""
+    """How many other buyers the device has had, and how many other orders of the buyer are unpaid."""
     of_device = and_(orders.c.device_id == bindparam("device"), orders.c.placed_at > _SINCE)
     others = _newest(of_device, MOST_ORDERS_PER_DEVICE, orders.c.buyer_id).subquery()
     unpaid = select(func.count()).where(
@@ -72,13 +73,14 @@ def _counts() -> Select[Any]:
 
 
 def _before() -> ColumnElement[bool]:
-    """Placed before this order; at one instant the smaller number goes first, so that the past stays the past."""
+    """The condition of an order placed before this one. Of two at the same instant the smaller number comes first, so
+    that what is earlier never changes."""
     same_instant = and_(orders.c.placed_at == _PLACED_AT, orders.c.order_no < _THIS)
     return and_(orders.c.placed_at <= _PLACED_AT, or_(orders.c.placed_at < _PLACED_AT, same_instant))
 
 
 def _kin() -> Select[Any]:
-    """The numbers of the earlier orders that share a mark with this one: one index scan for each mark."""
+    """The numbers of the earlier orders that share a mark with this one, by one index scan for each mark."""
     near = orders.c.phone_key.between(bindparam("first_phone"), bindparam("last_phone"))
     same_length = func.length(orders.c.phone_key) == bindparam("phone_length", type_=Integer)
     marks: list[ColumnElement[bool]] = [

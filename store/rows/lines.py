@@ -1,4 +1,4 @@
-"""An order's lines in PostgreSQL: written once, with the order, and read as they were sold."""
+"""An order's lines in PostgreSQL: they are written once, with the order, and read as they were sold."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -45,7 +45,8 @@ async def keep_lines(db: AsyncConnection, order_no: int, lines: Iterable[OrderLi
 
 
 async def read_lines(db: AsyncConnection, order_no: int, *, open_only: bool = False) -> list[OrderLine]:
-    """An order's lines, by their numbers; with `open_only` those that were not closed before the split."""
+    """An order's lines, in the order of their numbers; with `open_only` only those that were not closed before the
+    split."""
     rows = (await db.execute(_OPEN_LINES if open_only else _LINES, {"of_order": order_no})).all()
     shares = await _shares(db, order_no)
     return [_line(row, shares[row.line_no]) for row in rows]

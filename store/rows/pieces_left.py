@@ -1,4 +1,4 @@
-"""How an order stands, by the parts of its lines in its sub-orders: what has gone back, and what of it is left."""
+"""What of an order has gone back and what is left of it, by the parts of its lines in its sub-orders."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +41,7 @@ OF_SUB = (piece_refunds.c.order_no == sub_orders.c.order_no) & (piece_refunds.c.
 
 
 def _of_each_line(value: ColumnElement[int]) -> ColumnElement[list[int]]:
-    """Of the lines of which pieces are left, by their numbers."""
+    """The value for each line of the sub-order that has pieces left, as an array in the order of the lines' numbers."""
     of_sub = (_LINE.order_no == sub_orders.c.order_no) & (_LINE.idx == sub_orders.c.idx)
     values = select(value).where(of_sub, _PIECES_LEFT > 0).order_by(_LINE.line_no)
     return func.array(values.scalar_subquery(), type_=ARRAY(Integer))
@@ -52,7 +52,7 @@ LEFT: tuple[Label[Any], ...] = (
     _of_each_line(_PIECES_LEFT).label("pieces_left"),
     select(func.count()).select_from(piece_refunds).where(OF_SUB).scalar_subquery().label("revision"),
 )
-"""Columns beside a sub-order's own, for `left_of`."""
+"""The columns that `left_of` reads, to be selected beside a sub-order's own."""
 
 _LEFT = select(*LEFT).where(sub_orders.c.sub_order_no == bindparam("of_sub"))
 _TERMS_OF = select(cast(orders.c.terms, Text)).where(orders.c.order_no == bindparam("of_order"))
@@ -65,7 +65,7 @@ _GONE_BACK = select(
 
 
 async def parts_of(db: AsyncConnection, order_no: int, subs: Sequence[SubOrderRow]) -> list[LinePart]:
-    """Those of these sub-orders of the order, by sub-order and line."""
+    """The parts of the order's lines in these of its sub-orders, by sub-order and line."""
     lines = {line.line_no: line for line in await read_lines(db, order_no)}
     shipped = {row.idx: Status(row.status) not in _NOT_SHIPPED for row in subs}
     found = await db.execute(_PARTS, {"of_order": order_no, "some": list(shipped)})
@@ -91,12 +91,12 @@ async def order_pieces(db: AsyncConnection, order_no: int, subs: Sequence[SubOrd
 
 
 async def what_is_left(db: AsyncConnection, sub: SubOrderRow) -> tuple[list[Pieces], int]:
-    """The pieces of a sub-order that have not gone back, and how often some did."""
+    """The pieces of a sub-order that have not gone back, and its revision: how many times pieces did."""
     return left_of((await db.execute(_LEFT, {"of_sub": sub.sub_order_no})).one())
 
 
 def left_of(row: Row[Any]) -> tuple[list[Pieces], int]:
-    """As `what_is_left`, of a row that has the columns `LEFT`."""
+    """The same as `what_is_left`, from a row that has the columns `LEFT`."""
     of_line = zip(row.lines_left, row.pieces_left, strict=True)
     return [Pieces(line_no=line_no, quantity=pieces) for line_no, pieces in of_line], row.revision
 
@@ -107,7 +107,7 @@ async def terms_of(db: AsyncConnection, order_no: int) -> Terms:
 
 
 async def earned(db: AsyncConnection, sub: SubOrderRow) -> Earned:
-    """What a sub-order has come to by now."""
+    """What a sub-order has earned by now."""
     parts = await parts_of(db, sub.order_no, [sub])
     back = await gone_back(db, sub)
     return Earned(
@@ -121,6 +121,7 @@ async def earned(db: AsyncConnection, sub: SubOrderRow) -> Earned:
 
 
 async def gone_back(db: AsyncConnection, sub: SubOrderRow) -> Row[Any]:
-    """What has gone back of a sub-order so far, in fen: `goods_fen`, `all_fen`; and its order's `terms`, as JSON."""
+    """What has been refunded of a sub-order so far, in fen (`goods_fen`, and `all_fen` with the shipping), and its
+    order's `terms` as JSON."""
     found: CursorResult[Any] = await db.execute(_GONE_BACK, {"of_order": sub.order_no, "of_idx": sub.idx})
     return found.one()

@@ -1,4 +1,4 @@
-"""The rows of an order and its sub-orders, and the one way in which they are changed.
+"""The rows of an order and of its sub-orders, and the one way in which they are changed.
 
 Every change locks the order's row first, so that a shipment and a cancel of one order come one after the other.
 """
@@ -37,7 +37,7 @@ _LOCK = select(orders).where(_THIS_ORDER).with_for_update()
 _HOLD = select(orders.c.order_no).where(_THIS_ORDER).with_for_update()
 _SUB_ORDER = select(sub_orders).where(_THIS)
 _SUB_ORDERS = select(sub_orders).where(sub_orders.c.order_no == bindparam("of_order")).order_by(sub_orders.c.idx)
-# Their rows are locked too, after the order's: a row that is only read would be as it was before the wait for a lock.
+# The sub-orders' rows are locked too, after the order's: rows that were only read would be as before the wait for it.
 _LOCK_SUB_ORDERS = (
     select(sub_orders)
     .select_from(orders.join(sub_orders, sub_orders.c.order_no == orders.c.order_no))
@@ -52,7 +52,7 @@ _ITS_MARKS = delete(attentions).where(
 
 
 async def lock_order(db: AsyncConnection, order_no: int) -> Row[Any]:
-    """The order's row, until the transaction ends."""
+    """The order's row, locked until the transaction ends."""
     return (await db.execute(_LOCK, {"of_order": order_no})).one()
 
 
@@ -65,12 +65,13 @@ async def sub_orders_of(db: AsyncConnection, order_no: int) -> list[SubOrderRow]
 
 
 async def hold_order_of(db: AsyncConnection, sub_order_no: str) -> None:
-    """Lock a sub-order's order, without a look at it."""
+    """Lock the row of a sub-order's order without reading it."""
     (await db.execute(_HOLD, {"of_order": int(parse(sub_order_no).order_no)})).one()
 
 
 async def lock_with_others(db: AsyncConnection, sub_order_no: str) -> tuple[SubOrderRow, list[SubOrderRow]]:
-    """A sub-order's row, and those of all of its order's (itself too), the order locked. Raises NoResultFound."""
+    """A sub-order's row and the rows of all sub-orders of its order (itself included), with the order locked.
+    Raises NoResultFound."""
     found = await db.execute(_LOCK_SUB_ORDERS, {"of_order": int(parse(sub_order_no).order_no)})
     every = list(found.all())
     for row in every:
@@ -80,7 +81,7 @@ async def lock_with_others(db: AsyncConnection, sub_order_no: str) -> tuple[SubO
 
 
 async def lock_sub_order(db: AsyncConnection, sub_order_no: str) -> SubOrderRow:
-    """A sub-order's row, its order locked. Raises NoResultFound."""
+    """A sub-order's row, with its order locked. Raises NoResultFound."""
     row, _ = await lock_with_others(db, sub_order_no)
     return row
 
@@ -104,9 +105,10 @@ async def change(
     forget: bool = False,
     **more: object,
 ) -> None:
-    """Change a sub-order, with its entry in the order's story and what is to be told, all in one statement; a notice
-    comes with an entry. `forget`: nobody is needed for it any more, either. What is noted holds the chain's tip: see
-    `store.database.log_and_outbox.note`."""
+    """Change a sub-order, with its entry in the order's log and its notice, in one statement; a notice needs an entry.
+
+    With `forget` its attention marks are deleted too: no person is needed for it any more. An entry locks the tip of
+    the evidence chain, see `store.database.log_and_outbox.note`."""
     values: dict[str, object] = {"of_sub": row.sub_order_no, **_values(facts), **more}
     if forget:
         values["of_order"] = row.order_no
@@ -119,7 +121,7 @@ async def change(
 
 @cache
 def _change(forget: bool, noted: bool, told: bool) -> Update:
-    """Each is built once."""
+    """The statement of a change with these additions; each of them is built once."""
     statement = _CHANGE.add_cte(_ITS_MARKS.cte("forgotten")) if forget else _CHANGE
     if told:
         return with_entry_and_notice(statement)
@@ -137,12 +139,12 @@ async def note_on(
 
 
 def of_others() -> ColumnElement[bool]:
-    """Marks of stray money and of after-sale: other matters than an order's own story."""
+    """The marks of stray payments and of after-sale cases, which are not matters of the order's own run."""
     return attentions.c.subject.like("stray-payment/%") | attentions.c.subject.like("%A%")
 
 
 def _of_its_own_story() -> ColumnElement[bool]:
-    """But for a refund that the order still owes."""
+    """The marks of the order's own run, except that of a refund which the order still owes."""
     of_order: BindParameter[int] = bindparam("of_order")
     owes = exists().where(refunds.c.order_no == of_order, refunds.c.state != "DONE")
     lasts = (attentions.c.topic == AttentionTopic.REFUND) & owes
@@ -154,12 +156,13 @@ _REFOLD = update(orders).where(_THIS_ORDER)
 
 
 async def forget_attention(db: AsyncConnection, order_no: int) -> None:
-    """The order is at an ending: nobody is needed for it any more, but for a refund that it still owes."""
+    """Delete the marks of an order that has ended: nobody is needed for it any more, except for a refund that it still
+    owes."""
     await db.execute(_FORGET, {"of_order": order_no})
 
 
 async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
-    """The order's status, from its sub-orders'. The order's row must be locked."""
+    """Fold the order's status from its sub-orders' statuses. The order's row must be locked."""
     rows = await sub_orders_of(db, order_no)
     await _show_folded(db, order_no, at, rows, [Status(row.status) for row in rows])
 
@@ -167,7 +170,8 @@ async def refold(db: AsyncConnection, order_no: int, at: datetime) -> None:
 async def refold_with(
     db: AsyncConnection, every: Sequence[SubOrderRow], row: SubOrderRow, facts: Facts, at: datetime
 ) -> None:
-    """As `refold`, of rows as they were when the order was locked (`lock_with_others`): one has changed since."""
+    """The same as `refold`, from the rows that `lock_with_others` returned, of which `row` has changed to `facts`
+    since."""
     statuses = [status_of(facts) if one.idx == row.idx else Status(one.status) for one in every]
     await _show_folded(db, row.order_no, at, every, statuses)
 

@@ -1,4 +1,4 @@
-"""What people do to stock: receive, adjust, import, limit; and the history of what anybody did."""
+"""What people do to stock (receive, adjust, import, limit), and the history of what was done by anybody."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,8 +19,8 @@ MANY = 100
 
 
 class Change(Message):
-    """So many pieces more, or fewer, of a SKU: in a channel, or in a warehouse if one is named. A `merchant` with a
-    warehouse sends from it from then on. `key`: done once."""
+    """A number of pieces more, or fewer, of a SKU: in a channel, or in a warehouse if one is named. A `merchant` who is
+    named with a warehouse sends from it from then on. Idempotency key: `key`, if there is one."""
 
     sku: str
     pieces: int
@@ -34,15 +34,16 @@ class Change(Message):
 
 
 class TooFew(Exception):
-    """Fewer are available than a change would take away; nothing was changed."""
+    """Raised when a change would take away more than is available; nothing was changed."""
 
 
 class DoneBefore(Exception):
-    """A change with this key was made already; nothing was changed."""
+    """Raised when a change with the same key was made before; nothing was changed."""
 
 
 class StockEntry(Message):
-    """What a transaction did to a counter for one order, or what a person did. `gone`: deducted, or shipped."""
+    """What a transaction did to a counter for one order, or what a person did to it. `gone` are the pieces that were
+    deducted (sellable stock) or shipped (a warehouse)."""
 
     id: int
     at: datetime
@@ -74,7 +75,7 @@ class Sellable(Message):
 
 
 class StockView(Message):
-    """All there is to know of a SKU's stock."""
+    """All that is known of a SKU's stock."""
 
     sku: str
     sellable: list[Sellable]
@@ -83,9 +84,9 @@ class StockView(Message):
 
 
 async def change_stock(engine: AsyncEngine, changes: Sequence[Change]) -> None:
-    """All of them or none, each with its entry. Raises TooFew and DoneBefore."""
+    """Make all of the changes or none, each with its entry. Raises TooFew and DoneBefore."""
     async with engine.begin() as db:
-        # By SKU and place, as everybody locks counters.
+        # Everybody locks counters by SKU and place.
         for change in sorted(changes, key=lambda one: (one.warehouse or "", one.sku, one.channel)):
             try:
                 await db.execute(insert(stock_entries).values(_entry(change)))
@@ -93,7 +94,7 @@ async def change_stock(engine: AsyncEngine, changes: Sequence[Change]) -> None:
             except IntegrityError as refused:
                 raise _told(change, refused) from None
         if len(changes) >= MANY:
-            # The plans that orders run on were made for fewer rows.
+            # The query plans that orders use were made for fewer rows.
             await db.execute(text("ANALYZE stock, physical_stock"))
 
 
@@ -136,7 +137,8 @@ def _entry(change: Change) -> dict[str, object]:
 
 
 async def has_warehouse(engine: AsyncEngine, merchant: str, warehouse: str) -> None:
-    """From now on the merchant's goods are sent from what lies in its warehouses, be it nothing."""
+    """Record a merchant's warehouse: from now on its goods are sent only from what lies in its warehouses, even if that
+    is nothing."""
     async with engine.begin() as db:
         await _own(db, merchant, warehouse)
 
@@ -147,7 +149,7 @@ async def _own(db: AsyncConnection, merchant: str, warehouse: str) -> None:
 
 
 async def set_limit(engine: AsyncEngine, limit: PurchaseLimit, actor: str) -> None:
-    """For placements from now on; what a buyer has already counts."""
+    """Set a purchase limit for placements from now on. What a buyer has bought already counts towards it."""
     row = {**limit.model_dump(), "actor": actor, "changed_at": func.now()}
     put = insert(purchase_limits).values(row).on_conflict_do_update(index_elements=["sku"], set_=row)
     async with engine.begin() as db:
@@ -155,13 +157,13 @@ async def set_limit(engine: AsyncEngine, limit: PurchaseLimit, actor: str) -> No
 
 
 async def drop_limit(engine: AsyncEngine, sku: str) -> None:
-    """Whoever wants may have any number again."""
+    """Remove a purchase limit: a buyer may have any number again."""
     async with engine.begin() as db:
         await db.execute(delete(purchase_limits).where(purchase_limits.c.sku == sku))
 
 
 async def view(engine: AsyncEngine, skus: Iterable[str]) -> list[StockView]:
-    """In the order of the SKUs; one that nobody knows has nothing."""
+    """The stock of each SKU, in the order given; a SKU that nobody has received has empty lists."""
     async with looking(engine).connect() as db:
         found = []
         for sku in skus:
@@ -181,7 +183,7 @@ async def view(engine: AsyncEngine, skus: Iterable[str]) -> list[StockView]:
         return found
 
 
-# An entry of several orders is read as one for each: its counters moved by so much per piece.
+# An entry for several orders is read as one entry for each of them, with the pieces that it moved for that order.
 _HISTORY = text(
     """
     SELECT e.id, e.at, e.kind, e.channel, e.warehouse, o.order_no::text AS order_no,

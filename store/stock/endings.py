@@ -1,7 +1,7 @@
-"""`release`, `deduct` and `restock`, for many orders in one transaction each.
+"""`release`, `deduct` and `restock`, each for many orders in one transaction.
 
-The order's row is locked first: whatever is done to one order comes one after the other, and a release leaves its
-row, the tombstone, also where there was none. Then the stock, as everywhere, by SKU and channel.
+The orders' rows are locked first, so that what is done to one order comes one after the other. A release leaves a row
+(a tombstone) even for an order that had none. The stock is locked next, as everywhere by SKU and channel.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from domain.order.grant import Counted
 from domain.order.reservation import Shortage
 from store.database.asyncpg_direct import Connection, Row, transaction
 
-# Without a row a release makes one; `placed_at` is of no use to a tombstone.
+# A release makes a row where there is none; the value of `placed_at` does not matter for a tombstone.
 _TOMBSTONES = """
 INSERT INTO stock_operations (order_no, buyer_id, placed_at, outcome)
 SELECT order_no, 0, now(), 'RELEASED_BEFORE' FROM unnest($1::bigint[]) AS asked(order_no) ORDER BY order_no
@@ -62,7 +62,7 @@ FROM unnest($1::bigint[], $2::int[], $3::text[]) AS ended(order_no, line_no, sta
 WHERE r.order_no = ended.order_no AND r.line_no = ended.line_no
 """
 
-# A row per order and counter; `available`, `reserved` and `gone` say which way one piece of it goes.
+# One row per order and counter; `available`, `reserved` and `gone` say which way one of its pieces goes.
 _MOVE = """
 WITH l AS MATERIALIZED (
     SELECT * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::int[])
@@ -107,7 +107,7 @@ SELECT order_no, reason_key, r.pieces FROM unnest($1::bigint[], $2::text[]) AS a
 JOIN stock_restocks r USING (order_no, reason_key)
 """
 
-# The CHECKs refuse to bring back more than was deducted, or anything of what was not.
+# The table's CHECKs refuse to bring back more than was deducted, or anything of a line that was not.
 _BRING_BACK = """
 UPDATE stock_reservations r SET restocked = r.restocked + back.quantity
 FROM (
@@ -119,7 +119,7 @@ WHERE r.order_no = back.order_no AND r.line_no = back.line_no AND r.sku = back.s
 RETURNING r.order_no, r.line_no, r.sku, r.channel, back.quantity
 """
 
-# Which way one piece goes: (available, reserved, gone).
+# What one piece adds to the counters (available, reserved, gone).
 Way = tuple[int, int, int]
 RELEASE: Way = (+1, -1, 0)
 DEDUCT_RESERVED: Way = (0, -1, +1)
@@ -129,7 +129,7 @@ RESTOCK: Way = (+1, 0, -1)
 
 @dataclass
 class CounterChanges:
-    """What a transaction is about to do to lines and counters."""
+    """The changes of lines and counters that a transaction is about to write."""
 
     states: list[tuple[int, int, str]] = field(default_factory=list)  # order, line, state
     moves: list[tuple[int, str, str, int, Way]] = field(default_factory=list)
@@ -161,7 +161,8 @@ async def release(engine: AsyncEngine, requests: Sequence[ReleaseStock]) -> list
 
 
 async def _release(db: Connection, order_nos: Sequence[int], unsell: Sequence[int]) -> dict[int, int]:
-    """The pieces that each order had. A promised line had none, and ends with the others."""
+    """Release the orders, and say how many pieces each of them had. A promised line had none, and ends with the others.
+    For the orders in `unsell`, what was deducted is brought back as well."""
     released, unsold = CounterChanges(), CounterChanges()
     for line in await db.fetch(_OPEN_LINES, order_nos):
         released.end(line, "RELEASED")
@@ -206,7 +207,7 @@ async def _deduct(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducte
     for line in lines:
         by_order[line["order_no"]].append(line)
     changes = CounterChanges()
-    # In the order of arrival, which decides who gets the last promised piece.
+    # Orders are served in the order of their arrival, which decides who gets the last promised piece.
     answers = {order_no: _deduct_one(by_order[order_no], left, changes) for order_no in order_nos}
     await changes.write(db, "deduct")
     await _keep(db, answers)
@@ -214,13 +215,13 @@ async def _deduct(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducte
 
 
 async def _keep(db: Connection, answers: Mapping[int, Deducted]) -> None:
-    """The answers to a deduction, from now on."""
+    """Keep these as the answers to a deduction, from now on."""
     if answers:
         await db.execute(_DEDUCTED, list(answers), [answer.model_dump_json() for answer in answers.values()])
 
 
 async def _all_gone(db: Connection, order_nos: Sequence[int]) -> dict[int, Deducted]:
-    """Of orders that were released: nothing is taken, and every line is lacking."""
+    """The answers to a deduction for orders that were released: nothing is taken, and every line is lacking."""
     short: dict[int, list[Shortage]] = {order_no: [] for order_no in order_nos}
     for line in await db.fetch(_LINES, order_nos):
         lacking = Shortage(line_no=line["line_no"], sku=line["sku"], wanted=line["quantity"], available=0)
@@ -229,7 +230,7 @@ async def _all_gone(db: Connection, order_nos: Sequence[int]) -> dict[int, Deduc
 
 
 def _deduct_one(lines: Iterable[Row], left: Counter[Counted], changes: CounterChanges) -> Deducted:
-    """Reserved lines are sold. Promised ones are taken now, line by line, as long as there is enough."""
+    """Deduct one order's lines. Reserved ones are sold; promised ones are taken now, each if there is enough for it."""
     pieces, short = 0, []
     for line in lines:
         counter, quantity = (line["sku"], line["channel"]), line["quantity"]
@@ -260,7 +261,7 @@ async def restock(engine: AsyncEngine, requests: Sequence[Restock]) -> list[Move
 
 
 def _is_unsold(row: Row) -> bool:
-    """Whether a release has brought back all there was."""
+    """Whether a release has brought back all that was sold, so that nothing is left to restock."""
     nothing_sold = row["deducted"] is not None and Deducted.model_validate_json(row["deducted"]).pieces == 0
     return nothing_sold and row["released_pieces"] is not None
 
@@ -268,7 +269,7 @@ def _is_unsold(row: Row) -> bool:
 async def _claim_restocks(
     db: Connection, asked: Mapping[tuple[int, str], Restock], unsold: Collection[int]
 ) -> list[Restock]:
-    """Those that were not done before, and have something to bring back."""
+    """Claim the keys of these restocks; returns those that were not done before and have something to bring back."""
     totals = [
         0 if order_no in unsold else sum(line.quantity for line in request.lines)
         for (order_no, _), request in asked.items()
@@ -300,14 +301,14 @@ async def _restock(db: Connection, requests: Iterable[Restock]) -> None:
 
 
 async def _locked(db: Connection, order_nos: Iterable[int]) -> Sequence[Row]:
-    """In the order of their arrival, though locked by number."""
+    """The orders' rows, locked in the order of their numbers and returned in the order of their arrival."""
     arrival = {order_no: n for n, order_no in reversed(list(enumerate(order_nos)))}
     rows = await db.fetch(_ORDERS, list(arrival))
     return sorted(rows, key=lambda row: arrival[row["order_no"]])
 
 
 async def _lock_stock(db: Connection, counters: Iterable[Counted]) -> Counter[Counted]:
-    """Lock the counters, and say how much of each is available."""
+    """Lock the counters, and return how much of each is available."""
     wanted = sorted(set(counters))
     rows = await db.fetch(_STOCK, [sku for sku, _ in wanted], [channel for _, channel in wanted]) if wanted else []
     return Counter({(row["sku"], row["channel"]): row["available"] for row in rows})

@@ -1,4 +1,4 @@
-"""The sellable ledger in PostgreSQL: counters that add up, reservations that end once, keys that count once."""
+"""The sellable ledger in PostgreSQL: its counters add up, a reservation ends once, and a key has its effect once."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -17,8 +17,8 @@ from store.tables import stock
 
 
 class PostgresStock:
-    """Implements `activities.stock.StockLedger`. Calls that come together share a transaction: make one ledger per
-    process, and let all callers use it."""
+    """Implements `activities.stock.StockLedger`. Calls that come together share a transaction, so a process makes one
+    ledger, and all its callers use that."""
 
     def __init__(
         self, engine: AsyncEngine, *, most_at_once: int = MOST_AT_ONCE, most_waiting: int = MOST_WAITING
@@ -43,11 +43,11 @@ class PostgresStock:
         return await self._restock(request)
 
     async def receive(self, sku: str, pieces: int, channel: str = MAIN_CHANNEL) -> None:
-        """More to sell."""
+        """Add pieces to what can be sold."""
         await change_stock(self._engine, [Change(sku=sku, pieces=pieces, kind="receive", channel=channel)])
 
     async def levels(self, skus: Iterable[str], channel: str = MAIN_CHANNEL) -> dict[str, dict[str, int]]:
-        """The counters, by SKU. One that was never received is not there."""
+        """The counters of each SKU, by name. A SKU that was never received is left out."""
         chosen = select(stock).where(stock.c.sku.in_(list(skus)), stock.c.channel == channel)
         async with self._engine.connect() as db:
             rows = (await db.execute(chosen)).mappings()

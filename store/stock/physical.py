@@ -1,4 +1,4 @@
-"""The physical ledger in PostgreSQL: what lies in each warehouse, and for which sub-order."""
+"""The physical ledger in PostgreSQL: what lies in each warehouse, and for which sub-order it is set aside."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,8 +26,8 @@ Place = tuple[str, str]
 
 
 class PostgresPhysical:
-    """Implements `activities.stock.PhysicalLedger`. An order's calls come one after the other; counters are locked
-    by SKU and warehouse."""
+    """Implements `activities.stock.PhysicalLedger`. Calls for one order run one after the other; counters are locked by
+    SKU and warehouse."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -109,7 +109,7 @@ _OWNED = (
 
 
 async def _lock_order(db: AsyncConnection, order_no: str) -> None:
-    """So that a `put_back` or `release` and a late `allocate` can't pass each other."""
+    """Lock the order, so that a re-shelving or `release` and a late `allocate` can't pass each other."""
     await db.execute(_LOCK_ORDER, {"order_no": int(order_no)})
 
 
@@ -126,7 +126,7 @@ async def _was_put_back(db: AsyncConnection, sub_order_no: str) -> bool:
 
 
 async def _seen(db: AsyncConnection, skus: Mapping[str, str]) -> list[Warehouse]:
-    """What lies in the warehouses of the SKUs' merchants; it stays so until the end of the transaction."""
+    """The available pieces in the warehouses of the SKUs' merchants, locked until the transaction ends."""
     owned = (await db.execute(_OWNED, {"merchants": list(set(skus.values()))})).all()
     if not owned:
         return []
@@ -152,7 +152,7 @@ async def _reserve_if_there(db: AsyncConnection, wanted: Sequence[Allocation]) -
 
 
 async def _reserve(db: AsyncConnection, allocations: Sequence[Allocation]) -> None:
-    """The counters are locked. A CHECK refuses what does not lie there."""
+    """Set the pieces aside; the counters must be locked. A CHECK refuses more than lies there."""
     if not allocations:
         return
     rows = [
@@ -173,7 +173,7 @@ async def _reserve(db: AsyncConnection, allocations: Sequence[Allocation]) -> No
 
 
 async def _end(db: AsyncConnection, sub_order_no: str, state: str) -> Moved:
-    """What has ended already is left as it is."""
+    """End the open reservations of a sub-order; what has ended already is left as it is."""
     rows = await db.execute(
         update(physical_reservations)
         .where(physical_reservations.c.sub_order_no == sub_order_no, physical_reservations.c.state == "RESERVED")
@@ -190,7 +190,8 @@ async def _end(db: AsyncConnection, sub_order_no: str, state: str) -> Moved:
 
 
 async def _release(db: AsyncConnection, order_no: str) -> Moved:
-    """Every counter is locked before the first is changed: sorted over the whole order, as `allocate` does it."""
+    """End the open reservations of all of an order's sub-orders. Every counter is locked before the first is changed,
+    sorted over the whole order, as `allocate` does it."""
     held = physical_reservations
     of_order = (held.c.order_no == int(order_no)) & (held.c.state == "RESERVED")
     rows = (await db.execute(select(held.c.sub_order_no, held.c.sku, held.c.warehouse).where(of_order))).all()
@@ -201,7 +202,7 @@ async def _release(db: AsyncConnection, order_no: str) -> Moved:
 
 
 async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:
-    """By line: what is not wanted any more."""
+    """The pieces of each line that are not wanted any more, by line number."""
     pieces = func.sum(physical_put_backs.c.quantity)
     of_sub = physical_put_backs.c.sub_order_no == sub_order_no
     found = await db.execute(
@@ -211,7 +212,8 @@ async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, 
 
 
 async def _put_back_pieces(db: AsyncConnection, request: ReshelvePieces) -> Moved:
-    """Kept also when nothing is reserved yet: a late `take_goods` takes so many fewer."""
+    """Put some pieces back on the shelf. It is recorded even if nothing is reserved yet: a late `take_goods` then takes
+    that many fewer."""
     of_refund = {"sub_order_no": request.sub_order_no, "reason_key": request.reason_key}
     rows = [{**of_refund, "line_no": line.line_no, "quantity": line.quantity} for line in request.lines]
     await db.execute(insert(physical_put_backs), rows)
@@ -226,7 +228,7 @@ async def _put_back_pieces(db: AsyncConnection, request: ReshelvePieces) -> Move
 
 
 async def _take_off(db: AsyncConnection, sub_order_no: str, line: StockLine) -> list[tuple[Place, int]]:
-    """Make a line's reservation smaller; one of which nothing is left has ended."""
+    """Reduce a line's reservations by the pieces that go back; one of which nothing is left ends."""
     held = physical_reservations
     of_line = (held.c.sub_order_no == sub_order_no) & (held.c.line_no == line.line_no) & (held.c.state == "RESERVED")
     taken, wanted = [], line.quantity
@@ -254,7 +256,8 @@ async def _lock(db: AsyncConnection, which: ColumnElement[bool]) -> dict[Place, 
 async def _move(
     db: AsyncConnection, sub_order_no: str, kind: str, pieces: Mapping[Place, int], ways: Mapping[str, int]
 ) -> None:
-    """Counters and entries. A place that has no row is a bug of the plan, and refused."""
+    """Move the counters and write the entries. Raises ValueError for a place without a row, which only a wrong plan
+    can name."""
     for (sku, warehouse), count in pieces.items():
         changed = await db.execute(
             update(physical_stock)

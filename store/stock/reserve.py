@@ -1,8 +1,8 @@
 """`reserve`, for many orders in one transaction.
 
-First as if all of it fitted: one statement (two where a SKU has a purchase limit), which a CHECK or a key undoes as a
-whole if it doesn't: too little stock, an order that has asked before, a SKU nobody knows, more than a limit. Then with
-care: lock, look, and grant one after the other.
+The first attempt grants everything in one statement (two where a SKU has a purchase limit). A CHECK or a key undoes all
+of it if something does not fit: too little stock, an order that has asked before, a SKU nobody knows, more than a
+limit. The second attempt takes care: it locks, looks, and grants one order after the other.
 
 Locks are taken in one order everywhere: the orders by number, the limits by SKU, the stock by SKU and channel.
 """
@@ -34,11 +34,11 @@ CAREFUL_S = 1.0
 
 
 class Reserving:
-    """A batch in one transaction: all at once if that may do, with care if not."""
+    """Reserves a batch in one transaction: all at once if that is likely to fit, with care otherwise."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        # What was seen last: it decides what is tried first, and nothing else.
+        # What was seen last only decides what is tried first.
         self._careful_until = 0.0
         self._limited: set[str] = set()
 
@@ -52,13 +52,13 @@ class Reserving:
         async with transaction(self._engine) as db:
             answers, limited = await with_care(db, orders)
         if limited <= self._limited:
-            # What did not fit now will hardly fit in the next moment.
+            # What did not fit now is unlikely to fit in the next moment.
             self._careful_until = monotonic() + CAREFUL_S
         self._limited |= limited
         return [answers[int(request.order_no)] for request in requests]
 
     async def _all_at_once(self, orders: Orders) -> bool:
-        """Whether all of it fitted; if not, nothing was done."""
+        """Grant everything; False if it did not fit, or is unlikely to, and then nothing was done."""
         if monotonic() < self._careful_until:
             return False
         try:
@@ -77,7 +77,7 @@ class Reserving:
 
 
 async def with_care(db: Connection, orders: Orders) -> tuple[dict[int, Reserved], set[str]]:
-    """Within a transaction: the keys first, then the locked stock, and grant in the order of arrival. Also says
+    """Within a transaction, claim the keys, lock the stock, and grant in the order of arrival. Returns the answers, and
     which SKUs have a limit."""
     rows = await db.fetch(sql.LOOK, *_heads(orders), *_counters(orders))
     claimed = {row["order_no"] for row in rows if row["order_no"] is not None}
@@ -92,7 +92,7 @@ async def with_care(db: Connection, orders: Orders) -> tuple[dict[int, Reserved]
 
 
 async def _first_answers(db: Connection, orders: Orders) -> dict[int, Reserved]:
-    """What those that have asked before were told; and whether they ask for what they then got."""
+    """The answers for orders that have asked before: what they were told then, unless they ask for other lines now."""
     if not orders:
         return {}
     held: dict[int, set[tuple[int, str, int]]] = defaultdict(set)
@@ -118,8 +118,8 @@ async def _sellable(db: Connection, orders: Orders, rows: Sequence[Row]) -> Sell
 
 
 async def _bought(db: Connection, orders: Orders, limits: Mapping[str, Limit]) -> dict[tuple[str, str], int]:
-    """What the buyers have of the limited SKUs. In a statement of its own, after the lock: it sees what whoever
-    held the lock before has written."""
+    """What the buyers have of the limited SKUs, by order and SKU. It is read in a statement of its own, after the lock,
+    so that it sees what the lock's earlier holders have written."""
     asked = [
         (order, sku)
         for order in orders.values()
@@ -147,18 +147,18 @@ async def _write(db: Connection, orders: Orders, answers: Mapping[int, Reserved]
         await db.execute(sql.REFUSE, list(refused), [answer.model_dump_json() for answer in refused.values()])
 
 
-# What the statements unnest.
+# The parameters that the statements unnest.
 
 
 def _counters(orders: Orders) -> tuple[str, str, str]:
-    """The SKUs whose limits are locked; the SKUs and channels whose stock is. Both in the order of locks."""
+    """The SKUs whose limits are locked, and the SKUs and channels whose stock is, all in the order of locking."""
     wanted: list[Counted] = sorted({(line.sku, order.channel) for order in orders.values() for line in order.lines})
     skus = sorted({sku for sku, _ in wanted})
     return texts(skus), texts(sku for sku, _ in wanted), texts(channel for _, channel in wanted)
 
 
 def _buyers(orders: Orders) -> tuple[str, str]:
-    """Beside each line."""
+    """The buyer and the time of each line's order, in the order of the lines."""
     every = [order for order in orders.values() for _ in order.lines]
     return numbers(order.buyer_id for order in every), microseconds(order.at for order in every)
 

@@ -1,11 +1,11 @@
-"""The statements of `reserve`, each for any number of orders.
+"""The SQL of `reserve`, each statement for any number of orders.
 
-What comes for every order or line comes as one text, an array in PostgreSQL's notation
+A parameter with a value for every order or line is one text, an array in PostgreSQL's notation
 (`store.database.asyncpg_direct.array`)."""
 
 from store.database.asyncpg_direct import moment
 
-# A row of `l` per line. What is wanted of a counter is added up, since an UPDATE changes a row once.
+# `l` has a row per line. What is wanted of a counter is added up, since one UPDATE changes a row only once.
 _LINES = """
   l AS MATERIALIZED (
     SELECT * FROM unnest($1::text::bigint[], $2::text::int[], $3::text::text[], $4::text::text[],
@@ -15,8 +15,8 @@ _LINES = """
     SELECT sku, channel, coalesce(sum(quantity) FILTER (WHERE taken), 0) AS pieces FROM l GROUP BY sku, channel
   )"""
 
-# Where a counter was not moved (nobody has received the SKU), or a limit is passed, the lines' SKU is NULL, and that
-# is refused: nothing is held of nothing.
+# Where a counter was not moved (nobody has received the SKU) or a limit is exceeded, the lines' SKU becomes NULL, which
+# the column refuses, and so the whole statement is undone.
 _WRITE = """
   moved AS (
     UPDATE stock s SET available = s.available - w.pieces, reserved = s.reserved + w.pieces
@@ -42,7 +42,7 @@ _NEW_ORDERS = f"""
     FROM unnest({{0}}::text::bigint[], {{1}}::text::bigint[], {{2}}::text::bigint[]) AS o(order_no, buyer_id, at_us)
     ORDER BY order_no"""
 
-# The lines, then the orders. A SKU with a limit is as if nobody had received it.
+# Its parameters are the lines, then the orders. A SKU with a limit is treated as if nobody had received it.
 ALL_AT_ONCE = f"""
 WITH {_LINES},
   orders AS ({_NEW_ORDERS.format("$7", "$8", "$9")}
@@ -57,8 +57,8 @@ WITH {_LINES},
   {_WRITE.format(only="JOIN locked USING (sku, channel)", within="")}
 """
 
-# The orders that are new, the limits (one holds in all channels: its row is where the placements of a SKU meet), the
-# stock; in this order, since each asks for the count of the one before.
+# Locks the new orders, then the limits (one applies to all channels, so its row is where the placements of a SKU meet),
+# then the stock. The order is certain, since each of these parts asks for the count of the one before.
 _LOCKED = f"""
 WITH orders AS ({_NEW_ORDERS.format("$1", "$2", "$3")}
     {{conflict}}
@@ -74,10 +74,11 @@ WITH orders AS ({_NEW_ORDERS.format("$1", "$2", "$3")}
     WHERE (SELECT count(*) FROM limits) >= 0 ORDER BY sku, channel FOR UPDATE OF s
   )"""
 
-# All at once in two statements: what a limit counts can be seen only by one that begins when the locks are held.
+# With limits, all at once takes two statements: what a limit counts is seen only by one that begins under the locks.
 LOCK = _LOCKED.format(conflict="") + "SELECT count(*) FROM counters"
 
-# Beside each line its buyer and time. A batch counts from the earliest of a buyer's orders: too strict, if anything.
+# Each line comes with its buyer and time. A batch's window reaches back from the earliest of a buyer's orders, which
+# may be too strict but is never too lax.
 ALL_WITHIN_LIMITS = f"""
 WITH {_LINES},
   asked AS MATERIALIZED (

@@ -1,4 +1,4 @@
-"""What lies in the warehouses and can be sold, to plan with."""
+"""The stock that orders are planned with: what lies in the warehouses, and what can be sold."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -22,13 +22,14 @@ _WAREHOUSES = (
 
 
 class PostgresShelves:
-    """Implements `activities.catalog.Shelves`. Reads only, without locks: the split decides."""
+    """Implements `activities.stock_party.Shelves`. Reads only, without locks: the split decides."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._single = single(engine)
 
     async def warehouses(self, wanted: Mapping[str, Collection[str]]) -> list[Warehouse]:
-        """The warehouses of these merchants, with what can be had there of these SKUs (SKUs by merchant)."""
+        """The warehouses of these merchants, with the available pieces of the wanted SKUs (which are given by
+        merchant)."""
         skus = {sku for of_merchant in wanted.values() for sku in of_merchant}
         stocks: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         async with self._single.connect() as db:
@@ -40,7 +41,7 @@ class PostgresShelves:
         return [Warehouse(merchant=m, warehouse=w, stock=shelf) for (m, w), shelf in stocks.items()]
 
     async def sellable(self, skus: Collection[str]) -> dict[str, int]:
-        """How many pieces of each SKU can be sold now."""
+        """How many pieces of each SKU the main channel can sell now; a SKU that was never received is left out."""
         wanted = select(stock.c.sku, stock.c.available).where(
             stock.c.sku.in_(set(skus)), stock.c.channel == MAIN_CHANNEL
         )

@@ -1,17 +1,17 @@
-"""The gate before the ledger: what is plainly sold out is refused without starting anything."""
+"""The gate before the ledger: an order for what is plainly sold out is refused without starting a run."""
 
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.order.reservation import Shortage, StockLine, shortages
+from domain.order.reservation import StockLine
 from domain.order.stock import MAIN_CHANNEL, StockPolicy
 from store.database.asyncpg_direct import autocommit
 from store.database.batcher import Batcher
 
 Asked = tuple[Sequence[str], str]
 
-# What a merchant lets be taken by the payment only is not refused before it: its placement takes nothing.
+# A merchant whose stock is taken by the payment is left out: a placement takes none of it, and so lacks none.
 _AVAILABLE = """
 SELECT sku, channel, available FROM unnest($1::text[], $2::text[]) AS asked(sku, channel)
 JOIN stock USING (sku, channel) LEFT JOIN products USING (sku) LEFT JOIN merchants m USING (merchant)
@@ -22,27 +22,19 @@ _KNOWN = "SELECT order_no FROM unnest($1::bigint[]) AS asked(order_no) JOIN stoc
 
 
 class PostgresStockGate:
-    """Only ever refuses; the ledger decides. It remembers nothing, so a release opens it at once. Calls that come
-    together share a read, which is never older than the call."""
+    """Implements `activities.stock_party.StockGate`. It remembers nothing, so a release opens it at once. Calls that
+    come together share a read, which is never older than the call."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._ask = Batcher[Asked, dict[str, int]]("look what is sold out", self._look)
         self._know = Batcher[str, bool]("look whose stock it is", self._look_for)
 
-    async def sold_out(self, lines: Sequence[StockLine], channel: str = MAIN_CHANNEL) -> list[Shortage]:
-        """The lines for which there is too little now. A SKU that was never received is the ledger's to refuse."""
-        asked = _asked(lines)
-        return shortages(asked, await self.available(asked, channel))
-
     async def available(self, lines: Sequence[StockLine], channel: str = MAIN_CHANNEL) -> dict[str, int]:
-        """What is left of each SKU that a placement takes; one that was never received, or that only its payment
-        takes, is left out."""
-        skus = sorted({line.sku for line in _asked(lines)})
+        skus = sorted({line.sku for line in lines if line.policy is StockPolicy.RESERVE_ON_PLACEMENT})
         return await self._ask((skus, channel)) if skus else {}
 
     async def knows(self, order_no: str) -> bool:
-        """Whether the ledger has answered this order: it may hold itself what is sold out for others."""
         return await self._know(order_no)
 
     async def _look_for(self, order_nos: Sequence[str]) -> list[bool]:
@@ -59,7 +51,3 @@ class PostgresStockGate:
         return [
             {sku: left for sku in skus if (left := there.get((sku, channel))) is not None} for skus, channel in calls
         ]
-
-
-def _asked(lines: Sequence[StockLine]) -> list[StockLine]:
-    return [line for line in lines if line.policy is StockPolicy.RESERVE_ON_PLACEMENT]

@@ -1,7 +1,7 @@
-"""The tables, one block per ledger. No foreign key crosses ledgers: stock shards by SKU, orders by buyer.
+"""The tables, grouped by ledger. No foreign key crosses ledgers, since stock is sharded by SKU and orders by buyer.
 
 Amounts are whole fen in BIGINT; order numbers are BIGINT here and strings everywhere else. Operation keys are
-permanent and live in the ledger whose effect they guard.
+permanent and are kept in the ledger whose effect they guard.
 """
 
 from store.tables.after_sale import after_sale_keys, after_sale_lines, after_sales

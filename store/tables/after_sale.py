@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.base import at, metadata, text
 
-# One row per caller's key, for ever: the case's number is minted here. The case itself is written by its run.
+# One row for each caller's key, kept for ever. The case's number is minted here; the case itself is written by its run.
 after_sale_keys = Table(
     "after_sale_keys",
     metadata,
@@ -31,7 +31,7 @@ after_sale_keys = Table(
     Index(None, "sub_order_no"),
 )
 
-# `since` is when it came into its state, `due_at` when the clock acts on it. `said` are the last words of a party.
+# `since` is when the case came into its state, `due_at` when the clock acts on it, `said` what a party wrote last.
 after_sales = Table(
     "after_sales",
     metadata,

@@ -1,4 +1,4 @@
-"""What every table is made of."""
+"""The metadata of the tables, and the kinds of columns that they share."""
 
 from sqlalchemy import (
     BigInteger,
@@ -36,5 +36,5 @@ def fen(name: str) -> Column[object]:
 
 
 def operations(name: str) -> Table:
-    """What a ledger has done, by operation key, with the answer it gave."""
+    """The table of what a ledger has done: each operation's key, with the answer that it gave."""
     return Table(name, metadata, Column("key", Text, primary_key=True), Column("result", JSONB), at("at"))

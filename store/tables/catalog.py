@@ -1,4 +1,4 @@
-"""The catalog: every version of every product, what is on sale now, and what each merchant has chosen."""
+"""The catalog: every version of every product, what is on sale now, and each merchant's choices."""
 
 from sqlalchemy import (
     BigInteger,
@@ -17,8 +17,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.base import at, fen, metadata, text
 
-# Only ever added to. `snapshot` is the canonical text that `digest` is of: evidence does not depend on how a later
-# program would write the same product down.
+# This table only grows. `digest` is the digest of the canonical text in `snapshot`, so that evidence does not depend on
+# how a later program would write down the same product.
 product_versions = Table(
     "product_versions",
     metadata,
@@ -32,7 +32,7 @@ product_versions = Table(
     PrimaryKeyConstraint("sku", "version"),
 )
 
-# `home` is where it is preferably shipped from.
+# `home` is the warehouse that the product is preferably shipped from.
 products = Table(
     "products",
     metadata,
@@ -58,7 +58,7 @@ products = Table(
     ForeignKeyConstraint(["sku", "version"], ["product_versions.sku", "product_versions.version"]),
 )
 
-# A merchant without a row has chosen nothing: the defaults hold.
+# A merchant without a row has chosen nothing, and has the defaults.
 merchants = Table(
     "merchants",
     metadata,

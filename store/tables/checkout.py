@@ -1,4 +1,4 @@
-"""What checkout keeps: one row per caller's key, for ever; the order's number is minted here and nowhere else."""
+"""What checkout keeps: one row for each caller's key, for ever. An order's number is minted here and nowhere else."""
 
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table
 from sqlalchemy.dialects.postgresql import JSONB

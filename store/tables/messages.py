@@ -1,4 +1,4 @@
-"""The outbox: alarms and notices, written with their cause."""
+"""The outbox: alarms and notices, written in the transaction of their cause."""
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB

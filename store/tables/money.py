@@ -1,4 +1,4 @@
-"""Payments, refunds, the journal, statements."""
+"""Payments, refunds, the journal and the merchants' statements."""
 
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +32,7 @@ captures = Table(
     Index("captures_one_accepted_idx", "payment_id", unique=True, postgresql_where="fate = 'ACCEPTED'"),
 )
 
-# The inbox: written before the provider gets its 2xx, kept for ever.
+# The inbox: a notification is written here before the provider gets its 2xx, and kept for ever.
 payment_notifications = Table(
     "payment_notifications",
     metadata,
@@ -76,8 +76,8 @@ refunds = Table(
     Index(None, "capture_id"),
 )
 
-# What went back of a sub-order, by operation: the worth of its units, its shipping, what was withheld for gifts that
-# the buyer keeps, and the discounts on the units by who funded them. `refund_no` is None when it comes to nothing.
+# What one operation gave back of a sub-order: the worth of the units, the shipping, what was withheld for gifts that
+# the buyer keeps, and the discounts on the units by who funded them. `refund_no` is NULL when it comes to nothing.
 piece_refunds = Table(
     "piece_refunds",
     metadata,
@@ -113,7 +113,7 @@ piece_refund_lines = Table(
     CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name="units"),
 )
 
-# Gifts that the buyer keeps though what they were given for went back: each is reckoned once.
+# The gifts that the buyer keeps although what they were given for went back: the value of each is taken off once.
 kept_gifts = Table(
     "kept_gifts",
     metadata,
@@ -124,7 +124,7 @@ kept_gifts = Table(
     PrimaryKeyConstraint("order_no", "line_no"),
 )
 
-# Double entry: the legs of a posting sum to zero per currency, which a deferred trigger checks at commit.
+# The journal is double-entry: a posting's legs sum to zero per currency, which a deferred trigger checks at commit.
 journal_postings = Table(
     "journal_postings",
     metadata,
@@ -148,7 +148,7 @@ journal_legs = Table(
     Index(None, "account"),
 )
 
-# What a merchant was told it is owed. Statements of a merchant are numbered without gaps.
+# The statements that tell a merchant what it is owed. One merchant's statements are numbered without gaps.
 statements = Table(
     "statements",
     metadata,
@@ -162,8 +162,8 @@ statements = Table(
     UniqueConstraint("merchant", "number"),
 )
 
-# One row for each posting on a merchant's account: a sub-order that was settled, or a refund after that. It waits for
-# the next statement (None), and is in one for good.
+# One row for each posting on a merchant's account: a sub-order that was settled, or a refund after that. `statement_no`
+# is NULL until the next statement takes the row in, and never changes afterwards.
 statement_rows = Table(
     "statement_rows",
     metadata,

@@ -93,7 +93,7 @@ order_lines = Table(
     Index(None, "sku"),
 )
 
-# What each promotion took off each line, and who pays for it: written once, with the order.
+# What each promotion took off each line, and who pays for it. It is written once, with the order.
 order_line_shares = Table(
     "order_line_shares",
     metadata,
@@ -159,7 +159,7 @@ sub_order_lines = Table(
     Column("last_unit", Integer, nullable=False),
     fen("goods_fen"),
     fen("pay_fen"),
-    Column("refunded", Integer, nullable=False, server_default="0"),  # the first so many of its units have gone back
+    Column("refunded", Integer, nullable=False, server_default="0"),  # this many units, from the first, have gone back
     PrimaryKeyConstraint("order_no", "idx", "line_no"),
     CheckConstraint("1 <= first_unit AND first_unit <= last_unit", name="units"),
     CheckConstraint("refunded BETWEEN 0 AND last_unit - first_unit + 1", name="refunded"),
@@ -189,7 +189,8 @@ reviews = Table(
     PrimaryKeyConstraint("order_no", "idx"),
 )
 
-# What waits for a person, until it no longer does. `subject` is '' for the order, else a sub-order's number.
+# The marks of what waits for a person, each kept as long as it does. `subject` is '' for the order itself, else the
+# number of a sub-order or of an after-sale case, or the id of a stray payment's run.
 attentions = Table(
     "attentions",
     metadata,
@@ -201,7 +202,7 @@ attentions = Table(
     PrimaryKeyConstraint("order_no", "subject", "topic"),
 )
 
-# Who did what, when. Only ever added to, and chained by the database itself: each row's hash is over the row and the
+# Who did what, when. The table only grows, and the database itself chains it: each row's hash is over the row and the
 # hash before it. `body` holds evidence, as canonical JSON.
 order_events = Table(
     "order_events",
@@ -222,7 +223,7 @@ order_events = Table(
     Index(None, "order_no", "id"),
 )
 
-# The last link of each chain.
+# The last link of each evidence chain.
 evidence_tips = Table(
     "evidence_tips",
     metadata,

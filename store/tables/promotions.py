@@ -1,11 +1,11 @@
-"""What takes something off: promotions, coupons in buyers' hands; and members: their tiers and points."""
+"""Promotions, the coupons that buyers have, and the members' tiers and points."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Table, Text
 
 from store.tables.base import at, fen, metadata, operations, text
 
-# A promotion's document never changes; the columns beside it are copied from it, to find it by. Stopping is the one
-# thing that is ever added.
+# A promotion's document never changes; the columns beside it are copied from it, to find it by. A row changes only
+# once, when the promotion is stopped.
 promotions = Table(
     "promotions",
     metadata,
@@ -26,7 +26,7 @@ promotions = Table(
 
 coupon_operations = operations("coupon_operations")
 
-# A coupon is nobody's or one order's. `order_no` is there while that order has taken or redeemed it.
+# A coupon is taken by at most one order at a time. `order_no` is set while that order has taken or redeemed it.
 coupons = Table(
     "coupons",
     metadata,
@@ -44,7 +44,7 @@ coupons = Table(
     Index("coupons_taken_idx", "order_no", postgresql_where="state = 'TAKEN'"),
 )
 
-# A coupon's history. Only ever added to. `entry`: ISSUED, TAKEN, REDEEMED, GIVEN_BACK or EXPIRED.
+# The coupons' history, which only grows. `entry` is ISSUED, TAKEN, REDEEMED, GIVEN_BACK or EXPIRED.
 coupon_entries = Table(
     "coupon_entries",
     metadata,
@@ -64,8 +64,8 @@ members = Table(
     at("changed_at"),
 )
 
-# Members' points. Only ever added to; the balance is the sum of `points`. `entry`: EARNED and TAKEN_BACK here; SPENT by
-# whatever lets members spend them. `short` is what a taking back did not find.
+# Members' points. The table only grows; the balance is the sum of `points`. `entry` is EARNED or TAKEN_BACK, or SPENT
+# by whatever lets members spend them. `short` is how many points could not be taken back, since they had been spent.
 point_entries = Table(
     "point_entries",
     metadata,

@@ -1,11 +1,11 @@
-"""What risk knows and has said."""
+"""What the risk check goes by, and what it and people have decided."""
 
 from sqlalchemy import BigInteger, Column, Identity, Integer, PrimaryKeyConstraint, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.base import at, metadata, text
 
-# kind: BUYER, DEVICE, ADDRESS, PHONE or IP_RANGE; value in the form that domain.risk normalises it to.
+# `kind` is BUYER, DEVICE, ADDRESS, PHONE or IP_RANGE; `value` is in the normal form of `domain.risk.identity`.
 block_entries = Table(
     "block_entries",
     metadata,
@@ -18,7 +18,7 @@ block_entries = Table(
     PrimaryKeyConstraint("kind", "value"),
 )
 
-# Thresholds and weights, one row per change; the newest counts.
+# Thresholds and weights, one row for each change; the newest is in force.
 risk_settings = Table(
     "risk_settings",
     metadata,

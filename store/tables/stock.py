@@ -1,7 +1,8 @@
 """The two stock ledgers: sellable by SKU and channel, physical by SKU and warehouse.
 
-`stock_operations` has one row for each order that has asked for sellable stock: its key, and the first answers.
-`stock_reservations` has its lines. `stock_entries` is what became of each counter, and why.
+`stock_operations` has one row for each order that has asked for sellable stock, with the first answer to each step;
+the order's number is the key. `stock_reservations` has the order's lines. `stock_entries` says how each counter
+changed, and why.
 """
 
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.tables.base import at, fen, metadata, operations, text
 
-# Rows that change leave room on their pages, so that a change touches no index.
+# Tables whose rows change leave room on their pages, so that a change touches no index.
 _CHANGES = {"fillfactor": 70}
 
 
@@ -61,13 +62,13 @@ stock_operations = Table(
     CheckConstraint("(outcome = 'REFUSED') = (refusal IS NOT NULL)", name="refusal"),
     postgresql_with=_CHANGES,
 )
-# What may still hold something: few rows among many, and what an audit looks through.
+# The orders that may still hold something: few rows among many, and the ones that an audit looks through.
 Index(
     "stock_operations_open_idx",
     stock_operations.c.placed_at,
     postgresql_where=sql("outcome = 'TAKEN' AND released_pieces IS NULL AND deducted IS NULL"),
 )
-# For the purchase limits; 0 names nobody.
+# Purchase limits look orders up by their buyer; a buyer of 0 means nobody.
 Index("stock_operations_buyer_id_idx", stock_operations.c.buyer_id, postgresql_where=sql("buyer_id <> 0"))
 
 stock_reservations = Table(
@@ -110,8 +111,8 @@ purchase_limits = Table(
     at("changed_at"),
 )
 
-# One row for what one transaction did to one SKU, in one way, for any number of orders: `order_nos` and
-# `pieces` go together. `gone` is what was deducted or, of a warehouse, shipped.
+# One row for each kind of change that one transaction made to one counter, for any number of orders: `pieces` has the
+# number for each of `order_nos`. `gone` is what was deducted or, from a warehouse, shipped.
 stock_entries = Table(
     "stock_entries",
     metadata,
@@ -182,7 +183,8 @@ physical_reservations = Table(
     postgresql_with=_CHANGES,
 )
 
-# Pieces that a sub-order does not need any more, by the refund they belong to; a late `take_goods` takes them off.
+# The pieces that a sub-order does not need any more, by the refund they belong to: a late `take_goods` takes that many
+# fewer.
 physical_put_backs = Table(
     "physical_put_backs",
     metadata,

@@ -22,6 +22,9 @@ class Shelf:
         await asyncio.sleep(0)
         return {line.sku: self.left[line.sku] for line in lines if line.sku in self.left}
 
+    async def knows(self, order_no: str) -> bool:
+        return False
+
 
 def want(*skus: str, quantity: int = 1) -> list[StockLine]:
     return [StockLine(line_no=n, sku=sku, quantity=quantity) for n, sku in enumerate(skus, start=1)]

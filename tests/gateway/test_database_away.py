@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -10,6 +11,7 @@ from acts.front import Front
 from domain.order.ownership import Role
 from gateway.app import create_app
 from gateway.context import GatewaySettings
+from providers.notifications import StandardWebhooks
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.orders.ownership import PostgresOwnership
 from store.orders.views import PostgresViews
@@ -47,10 +49,11 @@ async def _asked(error: Exception) -> AsyncClient:
         inbox=None,  # type: ignore[arg-type]
         owners=PostgresOwnership(create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")),
     )
-    keys = {"jwt_key": DEVELOPMENT_JWT_KEY, "webhook_secret": DEVELOPMENT_WEBHOOK_SECRET}
-    settings = GatewaySettings.model_validate({**keys, "requests_per_minute": 1_000}, strict=False)
+    settings = GatewaySettings(jwt_key=SecretStr(DEVELOPMENT_JWT_KEY), requests_per_minute=1_000)
     headers = {"Authorization": f"Bearer {token(Role.OPERATOR, 'ann')}"}
-    transport = ASGITransport(create_app(front, settings), raise_app_exceptions=False)
+    transport = ASGITransport(
+        create_app(front, settings, StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET)), raise_app_exceptions=False
+    )
     return AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from domain.order.ownership import Role
 from domain.order.status import Status
@@ -111,6 +112,14 @@ async def test_a_taken_port_is_one_clear_line(settings: Settings) -> None:
     assert len(logged.splitlines()) == 1, logged
     assert f"port {settings.gateway_port}" in logged
     assert "in use" in logged
+
+
+async def test_a_webhook_secret_of_another_form_is_one_clear_line(settings: Settings) -> None:
+    """Otherwise it would start, and refuse every notification that comes."""
+    code, logged = await end_of(spawn(settings.model_copy(update={"webhook_secret": SecretStr("x" * 25)})))
+    assert code == 1
+    assert len(logged.splitlines()) == 1, logged
+    assert "the webhook secret must be base64" in logged
 
 
 async def test_without_temporal_it_says_so_and_ends(settings: Settings) -> None:

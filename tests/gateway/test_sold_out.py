@@ -4,6 +4,7 @@ import asyncio
 
 from domain.order.ownership import Role
 from domain.order.stock import StockPolicy
+from store.stock.sold_out import PostgresStockGate
 from tests.support.shop import Person, Shop
 from tests.support.web import Web, front_of, new_key, new_name, opened, problem
 
@@ -77,7 +78,7 @@ async def test_the_gate_refuses_nothing_that_the_ledger_would_grant(web: Web, sh
 async def test_too_many_who_look_at_once_are_told_to_ask_again(shop: Shop) -> None:
     front = front_of(shop)
     gate = front.checkout._gate
-    assert gate is not None
+    assert isinstance(gate, PostgresStockGate)
     gate._ask._most_waiting = 0
     async with opened(shop, front=front) as web:
         answer = await web.checkout.post("/orders", web.cart([await shop.sku()], Person()), key=new_key())

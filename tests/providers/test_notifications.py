@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from domain.order.payment import Capture, ProviderPayment
-from providers.notifications import verify
+from providers.notifications import StandardWebhooks
 from providers.payment import HttpPaymentProvider
 from providers.sandbox.relay import Relay, enqueue
 from providers.sandbox.state import State
@@ -27,7 +27,7 @@ async def test_each_capture_is_told_once_signed_and_with_its_own_id(
     http: httpx.AsyncClient, receiver: Receiver, provider: HttpPaymentProvider
 ) -> None:
     payment_id = await paid(http, times=2)
-    told = [verify(SECRET, one.headers, one.raw_body) for one in await receiver.wait_for(payment_id, 2)]
+    told = [StandardWebhooks(SECRET).read(one.headers, one.raw_body) for one in await receiver.wait_for(payment_id, 2)]
     captures = (await provider.query(payment_id)).captures
     assert sorted(c.capture_id for _, c in told) == sorted(c.capture_id for c in captures)
     assert all(capture in captures for _, capture in told)
@@ -50,7 +50,7 @@ async def test_a_notification_is_repeated_until_it_is_acknowledged(http: httpx.A
     pauses = [after.at - before.at for before, after in itertools.pairwise(repeats)]
     assert pauses[0] >= 0.18 and pauses[1] >= 0.36 and pauses[2] >= 0.7
     for one in repeats:
-        verify(SECRET, one.headers, one.raw_body)
+        StandardWebhooks(SECRET).read(one.headers, one.raw_body)
 
 
 def test_what_falls_due_while_the_sender_looks_is_not_overslept(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_killed_between_capture_and_acknowledgement_it_still_tells_and_for
     async with own_receiver.listening():
         own_sandbox.start()
         [told] = await own_receiver.wait_for(request.payment_id, 1)
-        assert verify(SECRET, told.headers, told.raw_body)[1] == captures[0]
+        assert StandardWebhooks(SECRET).read(told.headers, told.raw_body)[1] == captures[0]
         async with httpx.AsyncClient(base_url=own_sandbox.url, trust_env=False) as http:
             assert (await http.get("/bad-days")).json()["close_hangs_s"] == 0.5
             known = await http.get(f"/payments/{request.payment_id}")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from starlette.datastructures import Headers
 
+from activities.notifications import BadNotification, BadSecret, BadSignature
 from domain.order.payment import Capture
-from providers.notifications import BadNotification, BadSignature, verify
+from providers.notifications import StandardWebhooks
 from tests.support.parties import SECRET
 
 DATA: dict[str, Any] = {
@@ -24,6 +25,7 @@ DATA: dict[str, Any] = {
 }
 GOOD: dict[str, Any] = {"type": "payment.captured", "timestamp": "2026-11-11T00:00:00Z", "data": DATA}
 RAW = json.dumps(GOOD).encode()
+READER = StandardWebhooks(SECRET)
 OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret altogether").decode()
 
 
@@ -91,7 +93,7 @@ FORGERIES: dict[str, tuple[dict[str, str], bytes]] = {
 def test_a_forgery_is_a_bad_signature(name: str) -> None:
     headers, raw = FORGERIES[name]
     with pytest.raises(BadSignature):
-        verify(SECRET, headers, raw)
+        READER.read(headers, raw)
 
 
 header_values = st.dictionaries(
@@ -103,20 +105,20 @@ header_values = st.dictionaries(
 @given(headers=header_values, raw=st.binary(max_size=60))
 def test_whatever_is_sent_without_the_secret_is_a_bad_signature(headers: dict[str, str], raw: bytes) -> None:
     with pytest.raises(BadSignature):
-        verify(SECRET, headers, raw)
+        READER.read(headers, raw)
 
 
 def test_a_right_signature_is_taken_in_any_case_of_header() -> None:
     expected = ("ntf_1", Capture.model_validate_json(json.dumps(DATA)))
-    assert verify(SECRET, signed(), RAW) == expected
-    assert verify(SECRET, {name.title(): value for name, value in signed().items()}, RAW) == expected
-    assert verify(SECRET, Headers(signed()), RAW) == expected
-    assert type(verify(SECRET, signed(), RAW)[1]) is Capture
+    assert READER.read(signed(), RAW) == expected
+    assert READER.read({name.title(): value for name, value in signed().items()}, RAW) == expected
+    assert READER.read(Headers(signed()), RAW) == expected
+    assert type(READER.read(signed(), RAW)[1]) is Capture
 
 
 def test_while_a_secret_is_exchanged_two_signatures_stand_side_by_side() -> None:
     both = f"{signed(secret=OTHER_SECRET)['webhook-signature']} v1a,AAAA {signed()['webhook-signature']}"
-    assert verify(SECRET, changed(signature=both), RAW)[0] == "ntf_1"
+    assert READER.read(changed(signature=both), RAW)[0] == "ntf_1"
 
 
 def data(**fields: Any) -> bytes:
@@ -156,16 +158,17 @@ WRONG_FORMS: dict[str, bytes] = {
 @pytest.mark.parametrize("name", WRONG_FORMS)
 def test_a_well_signed_body_of_the_wrong_form_is_a_bad_notification(name: str) -> None:
     raw = WRONG_FORMS[name]
-    with pytest.raises(BadNotification):
-        verify(SECRET, signed(raw), raw)
+    with pytest.raises(BadNotification) as refused:
+        READER.read(signed(raw), raw)
+    assert refused.value.notification_id == "ntf_1"
 
 
 def test_a_field_we_do_not_know_yet_is_passed_over() -> None:
     raw = data(fee_fen=3)
-    assert verify(SECRET, signed(raw), raw)[1].amount_fen == 100
+    assert READER.read(signed(raw), raw)[1].amount_fen == 100
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_é", "a"])
 def test_a_secret_that_is_none_is_our_fault_not_a_forgery(secret: str) -> None:
-    with pytest.raises(ValueError, match="must be base64"):
-        verify(secret, signed(), RAW)
+    with pytest.raises(BadSecret, match="must be base64"):
+        StandardWebhooks(secret)

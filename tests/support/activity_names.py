@@ -1,34 +1,25 @@
-"""The activities as the timeline shows them, found by their classes."""
+"""The activities as the timeline shows them, found where they are written."""
 
 import inspect
+import pkgutil
+from importlib import import_module
 
-from activities.after_sale import AfterSaleActivities
-from activities.attention import AttentionActivities
-from activities.audit import AuditActivities
-from activities.catalog import PricingActivities
-from activities.coupons import CouponActivities
-from activities.merchant import MerchantActivities
-from activities.orders import OrderActivities
-from activities.payment import PaymentActivities
-from activities.refunds import RefundActivities
-from activities.risk import RiskActivities
-from activities.splitting import SplitActivities
-from activities.stock import GoodsActivities, StockActivities
-from activities.sub_orders import SubOrderActivities
+import activities
+from runtime.wiring import ACTIVITY
 
-ACTIVITIES = (
-    *(AuditActivities, CouponActivities, OrderActivities, PaymentActivities, PricingActivities, SplitActivities),
-    *(MerchantActivities, RiskActivities, GoodsActivities, StockActivities),
-    *(AfterSaleActivities, RefundActivities, SubOrderActivities, AttentionActivities),
-)
-DEFINITION = "__temporal_activity_definition"  # where `activity.defn` leaves what it knows
+
+def performers() -> list[type]:
+    """The classes of `activities` that have a method under `@activity.defn`."""
+    modules = [import_module(f"activities.{found.name}") for found in pkgutil.iter_modules(activities.__path__)]
+    classes = {one for module in modules for _, one in inspect.getmembers(module, inspect.isclass)}
+    return sorted((one for one in classes if _defined(one)), key=lambda one: one.__name__)
 
 
 def activity_names() -> list[str]:
     """The name that each activity is registered under."""
-    return [
-        getattr(method, DEFINITION).name
-        for party in ACTIVITIES
-        for _, method in inspect.getmembers(party, inspect.isfunction)
-        if hasattr(method, DEFINITION)
-    ]
+    return [name for performer in performers() for name in _defined(performer)]
+
+
+def _defined(performer: type) -> list[str]:
+    methods = inspect.getmembers(performer, inspect.isfunction)
+    return [getattr(method, ACTIVITY).name for _, method in methods if hasattr(method, ACTIVITY)]

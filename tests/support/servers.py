@@ -1,7 +1,6 @@
 """The real servers that tests and the recording of histories run on: each starts, and is stopped with its block."""
 
 import asyncio
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,17 +8,17 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio.client import Client
 
-from providers.notifications import verify
+from providers.notifications import StandardWebhooks
 from runtime.embedded import Postgres, TemporalServer, free_port
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
 from store.database import migrate
 from store.money.inbox import PostgresInbox
+from tests.support.serving import serving
 from tests.support.shop import Shop
 from workflows import run_names
 
@@ -63,25 +62,17 @@ async def a_database(server: Postgres, name: str) -> str:
 @asynccontextmanager
 async def a_webhook(engine: AsyncEngine) -> AsyncIterator[str]:
     """Where the sandbox's notifications arrive."""
-    inbox = PostgresInbox(engine)
+    inbox, reader = PostgresInbox(engine), StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET)
     app = FastAPI()
 
     @app.post("/webhooks/payments")
     async def receive(request: Request) -> Response:
-        notification_id, capture = verify(DEVELOPMENT_WEBHOOK_SECRET, request.headers, await request.body())
+        notification_id, capture = reader.read(request.headers, await request.body())
         await inbox.put(notification_id, capture)
         return Response(status_code=204)
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/webhooks/payments"
-        finally:
-            server.should_exit = True
-            await serving
+    async with serving(app) as url:
+        yield f"{url}/webhooks/payments"
 
 
 @asynccontextmanager

@@ -1,7 +1,5 @@
 """Parties that call the gateway, as short as tests want them."""
 
-import asyncio
-import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import uvicorn
 
 from acts.acts import Acts
 from acts.after_sales import AfterSales
@@ -19,12 +16,14 @@ from domain.order.ownership import Role
 from gateway.app import create_app
 from gateway.auth import mint
 from gateway.context import GatewaySettings
+from providers.notifications import StandardWebhooks
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.after_sale.cases import PostgresAfterSales
 from store.after_sale.refunds import PostgresRefunds
 from store.after_sale.views import PostgresCaseViews
 from store.money.inbox import PostgresInbox
 from store.orders.ownership import PostgresOwnership
+from tests.support.serving import serving
 from tests.support.shop import Person, Shop
 
 PROBLEM = "application/problem+json"
@@ -129,17 +128,8 @@ def front_of(shop: Shop, *, wait_s: float = 8.0) -> Front:
 @asynccontextmanager
 async def opened(shop: Shop, *, front: Front | None = None, **settings: Any) -> AsyncIterator[Web]:
     """A gateway on a port of its own, in this process."""
-    keys = {"jwt_key": DEVELOPMENT_JWT_KEY, "webhook_secret": DEVELOPMENT_WEBHOOK_SECRET}
-    wanted = GatewaySettings.model_validate({**keys, "requests_per_minute": 100_000, **settings}, strict=False)
-    app = create_app(front or front_of(shop), wanted)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
-            yield Web(shop, http)
-        server.should_exit = True
-        await serving
+    known = {"jwt_key": DEVELOPMENT_JWT_KEY, "requests_per_minute": 100_000}
+    wanted = GatewaySettings.model_validate({**known, **settings}, strict=False)
+    app = create_app(front or front_of(shop), wanted, StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
+        yield Web(shop, http)

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.payment import StrayCapture
 from acts.relays import InboxRelay, StrayKeeper
 from domain.order.status import CloseReason, Status
-from runtime.wiring import audit
+from runtime.wiring import open_activities
 from store.money.inbox import PostgresInbox
 from tests.support.shop import Shop, until
 from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
@@ -147,7 +147,8 @@ async def test_stray_money_that_can_not_go_back_raises_an_alarm_also_for_an_unkn
 async def test_money_whose_run_was_terminated_goes_back_all_the_same(shop: Shop, lost: str) -> None:
     """Nobody's order would ever ask for it."""
     payment_id, inbox = f"nobodys-{uuid.uuid4().hex}", PostgresInbox(shop.engine)
-    relay = InboxRelay(shop.client, inbox, audit(shop.settings, shop.engine, shop.client), shop.settings.task_queue)
+    async with open_activities(shop.settings, shop.engine, shop.client) as performed:
+        relay = InboxRelay(shop.client, inbox, performed.audit, shop.settings.task_queue)
     keeper = StrayKeeper(inbox, relay, overdue=timedelta(0))
     async with nothing_goes_back(shop, lost):
         await shop.pay(payment_id, amount_fen=7, force=True)

@@ -1,4 +1,4 @@
-"""The auditor at work: a snapshot at any moment must balance; at the end everything must be over."""
+"""The auditor: a snapshot at any moment must balance, and at the end everything must have ended."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -28,8 +28,8 @@ AT_THE_END: dict[str, tuple[Check, ...]] = {
     coupons.PROMISE: coupons.AT_THE_END,
     orders.FOR_EVER: orders.ENDED,
 }
-MOST_ROWS = 3  # of one violation, as evidence
-# What there is to check: the rows of these tables.
+MOST_ROWS = 3  # how many rows of one violation are kept as evidence
+# How much there is to check: the number of rows in these tables.
 FACTS = "SELECT {}".format(
     " + ".join(
         f"(SELECT count(*) FROM {table})"
@@ -44,10 +44,11 @@ FACTS = "SELECT {}".format(
 
 @dataclass
 class Auditor:
-    """`dsn` is the database's own address, not the one that the system under test goes through."""
+    """Looks at the database and the parties. `dsn` is the database's own address, not that of the proxy which the
+    system under test uses."""
 
     dsn: str
-    http: httpx.AsyncClient  # to the parties outside the house
+    http: httpx.AsyncClient  # for the outside parties
     seen: Seen
     violations: list[Violation] = field(default_factory=list)
     snapshots: int = 0
@@ -56,7 +57,7 @@ class Auditor:
 
     async def snapshot(self) -> list[Violation]:
         """What does not balance in the database as it is at one moment, while everything goes on."""
-        placed = self.seen.placed()  # before the look: what is acknowledged during it need not be seen yet
+        placed = self.seen.placed()  # read first: what is acknowledged during the look need not be in it
         found, rows = await self._look(ALWAYS, placed)
         statement = await outside.Statement.read(self.http)
         found += outside.at_any_moment(statement, rows["captures"], rows["refunds"])
@@ -64,7 +65,7 @@ class Auditor:
         return self._keep(found)
 
     async def final(self, client: Client) -> list[Violation]:
-        """What is not as it should be when all is over."""
+        """What is not as it should be when everything has ended."""
         every = {promise: ALWAYS.get(promise, ()) + AT_THE_END.get(promise, ()) for promise in {**ALWAYS, **AT_THE_END}}
         found, rows = await self._look(every, self.seen.placed())
         statement = await outside.Statement.read(self.http)
@@ -84,7 +85,8 @@ class Auditor:
     async def _look(
         self, promises: Mapping[str, Iterable[Check]], placed: Mapping[str, Checkout]
     ) -> tuple[list[Violation], dict[str, list[Any]]]:
-        """One transaction, one snapshot of everything."""
+        """Run the checks in one transaction, on one snapshot of everything; returns the violations and the rows for
+        further checks."""
         db = await asyncpg.connect(self.dsn, timeout=10)
         try:
             async with db.transaction(isolation="repeatable_read", readonly=True):
@@ -126,7 +128,7 @@ _READ = {
 
 
 async def keep_looking(auditor: Auditor, every_s: float) -> None:
-    """Snapshot after snapshot, for ever. A database that is just being killed is looked at again later."""
+    """Take snapshot after snapshot, until cancelled. A database that is being killed is looked at again later."""
     while True:
         await asyncio.sleep(every_s)
         try:
@@ -134,4 +136,4 @@ async def keep_looking(auditor: Auditor, every_s: float) -> None:
         except (OSError, asyncpg.PostgresError, httpx.HTTPError, TimeoutError):
             continue
         except (asyncpg.InterfaceError, asyncpg.InternalClientError):
-            continue  # what asyncpg says when the server dies in the middle of a query
+            continue  # asyncpg raises these when the server dies in the middle of a query

@@ -1,4 +1,4 @@
-"""Coupons: nobody's or one order's, and its buyer's again when the order closes."""
+"""Coupons: taken by at most one order at a time, and their buyer's again when the order closes."""
 
 from simulation.chaos.auditor.violation import Check
 

@@ -1,7 +1,8 @@
 """Evidence: the chains of the log of who did what when, with each hash computed anew.
 
-A link's hash is SHA-256 over its fields, each as its length in bytes, a colon, itself and a comma (a missing body is
-"-:,"): the hash before, chain, place in the chain, order, subject, actor, action, detail, time in µs, body.
+A link's hash is SHA-256 over its fields, each as its length in bytes, a colon, the field itself and a comma (a missing
+body is "-:,"). The fields are the previous hash, chain, place in the chain, order, subject, actor, action, detail, time
+in µs, and body.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ PLACED: tuple[Check, ...] = (
 
 
 def broken_chains(links: list[Any], tips: list[Any]) -> list[Violation]:
-    """The first wrong link of each chain, and ends that are not where the tips say."""
+    """The first wrong link of each chain, and the chains that do not end where their tips say."""
     found: dict[int, Violation] = {}
     reached: dict[int, tuple[int, str]] = {}
     for link in links:

@@ -1,10 +1,10 @@
-"""Money: each capture has one fate, each refund is made once, and what is kept is what orders in being cost."""
+"""Money: each capture has one fate, each refund is made once, and what is kept is what the live orders cost."""
 
 from simulation.chaos.auditor.violation import Check
 
 PROMISE = "money"
 
-# Refunds that come later than the order's own closings have reasons that begin so. They are counted by themselves.
+# After-sale refunds, which come later than the order's own closings, have reasons like this. They count separately.
 AFTER_SALE = "AFTER_SALE%"
 
 _KEPT = """

@@ -1,4 +1,4 @@
-"""Orders: a status that is folded right, steps that happened once, and an ending for each."""
+"""Orders: their status is folded correctly, each step happened once, and each order ends."""
 
 from simulation.chaos.auditor.violation import Check
 

@@ -1,4 +1,4 @@
-"""What the parties outside the processes have on record, against what the database says."""
+"""Compares what the outside parties have on record with what the database says."""
 
 import json
 from collections import Counter, defaultdict
@@ -30,7 +30,7 @@ PARCELS = """SELECT s.sub_order_no, s.merchant, s.delivery_mode, s.handed_over_a
 
 @dataclass(frozen=True)
 class Statement:
-    """The provider's own account, read over HTTP."""
+    """The payment provider's own account of captures and refunds, read over HTTP."""
 
     captures: Mapping[str, Mapping[str, Any]]
     refunds: Iterable[Mapping[str, Any]]
@@ -46,7 +46,8 @@ class Statement:
 
 
 def at_any_moment(statement: Statement, captures: list[Any], refunds: list[Any]) -> list[Violation]:
-    """The statement was read after the database: what that knew, the provider must know."""
+    """What is wrong at any moment. The statement was read after the database, so the provider must know all that the
+    database knew."""
     found = [
         Violation(MONEY, "more went back than came in", f"{capture}: {moved} fen")
         for capture, moved in statement.moved_fen.items()
@@ -69,7 +70,8 @@ def at_any_moment(statement: Statement, captures: list[Any], refunds: list[Any])
 def at_the_end(
     statement: Statement, captures: list[Any], refunds: list[Any], journal: list[Any], worth: list[Any]
 ) -> list[Violation]:
-    """Every capture has one fate, every refund was asked for, and the provider keeps what live orders are worth."""
+    """What is wrong when everything has ended: every capture must have one fate, every refund must have been asked for,
+    and the provider must keep what live orders are worth."""
     known = {row["capture_id"]: row for row in captures}
     found = [
         Violation("nothing lost", "the provider took money that nobody knows of", str(dict(capture)))
@@ -104,7 +106,7 @@ def _kept_by_currency(statement: Statement) -> dict[str, int]:
 
 
 async def handed_over(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """The parcels that the merchants' warehouses have, by sub-order."""
+    """The parcels that the merchants' warehouses have taken, by sub-order."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for merchant in merchants:
         answer = await insist(http, "GET", f"/merchants/{quote(merchant, safe='')}/hand-overs")
@@ -114,7 +116,7 @@ async def handed_over(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict
 
 
 def parcels(at_merchants: Mapping[str, list[dict[str, Any]]], rows: list[Any]) -> list[Violation]:
-    """Each parcel is at its merchant once, with its pieces; nothing is there that was never split off."""
+    """What is wrong with the parcels: each must be at its merchant once, with its pieces, and no other may be there."""
     known = {row["sub_order_no"]: row for row in rows}
     found = []
     for number, there in at_merchants.items():
@@ -139,7 +141,7 @@ def parcels(at_merchants: Mapping[str, list[dict[str, Any]]], rows: list[Any]) -
 
 
 async def granted(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict[str, list[str]]:
-    """The codes of virtual goods that the merchants gave, by sub-order."""
+    """The codes of virtual goods that the merchants have granted, by sub-order."""
     found: dict[str, list[str]] = {}
     for merchant in merchants:
         answer = await insist(http, "GET", f"/merchants/{quote(merchant, safe='')}/grants")
@@ -149,7 +151,8 @@ async def granted(http: httpx.AsyncClient, merchants: Iterable[str]) -> dict[str
 
 
 def codes(at_merchants: Mapping[str, list[str]], rows: list[Any]) -> list[Violation]:
-    """Of virtual goods that went out the buyer has a code for each piece, and of others none."""
+    """What is wrong with the codes: the buyer must have one for each piece of virtual goods that went out, and none for
+    others."""
     found = []
     for row in rows:
         if row["delivery_mode"] != "VIRTUAL":

@@ -1,4 +1,4 @@
-"""What the parties were told, against what is on record: an acknowledged act is never lost, a refused one not done."""
+"""Compares what the parties were told with what is on record: no acknowledged act is lost, and no refused one done."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LINES = """SELECT order_no::text AS number, sku, sum(quantity)::int AS pieces FR
 PARTS = """SELECT sub_order_no AS number, order_no::text AS order_no, status, carrier, tracking_no, delivered_at
   FROM sub_orders"""
 KEYS = "SELECT idempotency_key AS key, order_no::text AS number FROM checkout_keys"
-# Of what is split: before that, pieces of an order that is just closing may have been sold to another already.
+# Only what is split counts: before, the pieces of an order that is closing may already have been sold to another.
 SOLD = """SELECT l.sku, sum(p.last_unit - p.first_unit + 1)::bigint AS pieces FROM sub_order_lines p
   JOIN sub_orders s USING (order_no, idx) JOIN order_lines l USING (order_no, line_no)
   WHERE s.status <> 'CLOSED' GROUP BY l.sku"""
@@ -25,7 +25,7 @@ _RECEIVED = {"COMPLETED", "REVIEWED"}
 
 
 def lost_placements(seen: Mapping[str, Checkout], orders: list[Any]) -> list[Violation]:
-    """At any moment: an order that was acknowledged before the look is there."""
+    """The orders that were acknowledged before the look and are not there, at any moment."""
     there = {row["number"] for row in orders}
     return [
         Violation(LOST, "an acknowledged order is not there", f"{number}, key {one.key}")
@@ -35,7 +35,8 @@ def lost_placements(seen: Mapping[str, Checkout], orders: list[Any]) -> list[Vio
 
 
 def checkouts(seen: Seen, keys: list[Any], orders: list[Any], lines: list[Any]) -> list[Violation]:
-    """Each key has one order, of the lines and the amount that its caller was told."""
+    """What is wrong with the checkouts: each key must have one order, with the lines and the amount that its caller was
+    told."""
     numbers = {row["key"]: row["number"] for row in keys}
     rows = {row["number"]: row for row in orders}
     sold: dict[str, dict[str, int]] = {}
@@ -65,7 +66,7 @@ def _differs(one: Checkout, order: Any, pieces: dict[str, int]) -> str:
 
 
 def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
-    """What was acknowledged stands."""
+    """The acknowledged acts whose effect is not on record."""
     rows = {row["number"]: row for row in [*orders, *parts]}
     shipments: dict[str, set[tuple[str, str]]] = {}
     for act in seen.acts:
@@ -74,7 +75,7 @@ def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
     found = [
         Violation(LOST, f"an acknowledged act did not stand: {act.act}", f"{act}: {dict(rows.get(act.number) or {})}")
         for act in seen.acts
-        if not _stands(act, rows.get(act.number))
+        if not _took_effect(act, rows.get(act.number))
     ]
     found += [
         Violation(TWICE, "one parcel was shipped twice, and both were acknowledged", f"{number}: {told}")
@@ -88,7 +89,7 @@ def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
     return found
 
 
-def _stands(act: Acknowledged, row: Any) -> bool:
+def _took_effect(act: Acknowledged, row: Any) -> bool:
     if row is None:
         return False
     status = row["status"]
@@ -109,7 +110,7 @@ def _stands(act: Acknowledged, row: Any) -> bool:
 
 
 def captures(seen: Seen, rows: list[Any]) -> list[Violation]:
-    """Money that a buyer saw taken has a fate."""
+    """The captures that a buyer saw and that are not on record."""
     there = {row["capture_id"] for row in rows}
     return [
         Violation(LOST, "a payment that the buyer saw is not there", f"{capture}: {what}")
@@ -119,7 +120,7 @@ def captures(seen: Seen, rows: list[Any]) -> list[Violation]:
 
 
 def oversold(seen: Seen, rows: list[Any]) -> list[Violation]:
-    """No more pieces sold than were ever put on sale."""
+    """The SKUs of which more pieces are sold than were ever put on sale."""
     sold: Counter[str] = Counter({row["sku"]: row["pieces"] for row in rows})
     return [
         Violation(STOCK, "more was sold than there was", f"{sku}: {sold[sku]} of {pieces}")

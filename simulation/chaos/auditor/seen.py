@@ -1,6 +1,6 @@
-"""What the parties saw, told by themselves: the auditor's own model of what must be true.
+"""What the parties saw, as they report it: the auditor's own model of what must be true.
 
-A request that got no answer is *unknown*: it may have taken effect or not, and both are right.
+A request that got no answer is *unknown*: whether it took effect or not, both are right.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ PLACED, REFUSED, UNKNOWN = "PLACED", "REFUSED", "UNKNOWN"
 
 @dataclass
 class Checkout:
-    """One caller's key, and every answer that came to it."""
+    """One caller's key, and every answer that it got."""
 
     key: str
     buyer_id: int
@@ -25,7 +25,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """An act that was answered with "done"."""
+    """An act that was answered as done."""
 
     act: str  # cancel, ship, deliver, confirm, review, approve, reject
     number: str  # the order's or sub-order's
@@ -35,7 +35,7 @@ class Acknowledged:
 
 @dataclass
 class Seen:
-    """Filled by the workload, read by the auditor."""
+    """All that the parties saw; the workload fills it, and the auditor reads it."""
 
     checkouts: list[Checkout] = field(default_factory=list)
     acts: list[Acknowledged] = field(default_factory=list)
@@ -43,5 +43,5 @@ class Seen:
     sellable: dict[str, int] = field(default_factory=dict)  # pieces that were ever put on sale, by SKU
 
     def placed(self) -> dict[str, Checkout]:
-        """The checkouts that were told that their order is placed, by its number."""
+        """The checkouts that were told that their order is placed, by the order's number."""
         return {number: one for one in self.checkouts if one.outcome == PLACED for number in one.order_nos}

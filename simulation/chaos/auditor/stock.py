@@ -1,4 +1,4 @@
-"""Stock: counters that add up, reservations that end once, and nothing held for what has ended."""
+"""Stock: the counters add up, reservations end once, and nothing is held for what has ended."""
 
 from simulation.chaos.auditor.violation import Check
 

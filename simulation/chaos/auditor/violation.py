@@ -16,4 +16,4 @@ class Violation:
 
 
 Check = tuple[str, str]
-"""What is wrong when the query finds a row, and the query."""
+"""What is wrong if a query finds a row, and that query."""

@@ -1,4 +1,4 @@
-"""guards that the tables' own constraints can't say"""
+"""Triggers that guard what the tables' own constraints can't express."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# Postings that sum to zero, and tables that only grow.
+# Postings must sum to zero, and some tables may only grow.
 _GUARDS = (
     """
     CREATE FUNCTION journal_sums_to_zero() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""what an order's lines and sub-orders keep of the trade"""
+"""What orders, lines and sub-orders keep of the trade: shipping, discounts, versions, terms and plans."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""stock by channel and by warehouse, with policies, limits and entries"""
+"""Stock by channel and by warehouse, with policies, purchase limits and entries."""
 
 from alembic import op
 
@@ -10,7 +10,7 @@ depends_on = None
 _SELLABLE = (
     "ALTER TABLE stock ADD COLUMN channel text NOT NULL DEFAULT 'main'",
     "ALTER TABLE stock DROP CONSTRAINT stock_pkey, ADD CONSTRAINT stock_pkey PRIMARY KEY (sku, channel)",
-    # The first tables left them out.
+    # The first migration left these CHECKs out.
     """
     ALTER TABLE stock
       ADD CONSTRAINT stock_sellable_total_check CHECK (sellable_total >= 0),
@@ -33,11 +33,11 @@ _SELLABLE = (
         CHECK (state <> 'PROMISED' OR policy = 'DEDUCT_ON_PAYMENT')
     """,
     "ALTER TABLE stock_reservations SET (fillfactor = 70)",
-    # A change of state touches no index any more; what is open is found by its order.
+    # A change of state no longer touches an index; what is open is found by its order.
     "DROP INDEX stock_reservations_sku_state_idx",
 )
 
-# A key was a text for each verb; it is a row for each order.
+# An operation's key was a text for each verb; from now on it is a row for each order.
 _OPERATIONS = (
     "ALTER TABLE stock_operations RENAME TO stock_operations_by_verb",
     "ALTER TABLE stock_operations_by_verb RENAME CONSTRAINT stock_operations_pkey TO stock_operations_by_verb_pkey",
@@ -121,7 +121,7 @@ _NEW = (
     )
     """,
     "CREATE UNIQUE INDEX stock_entries_key_idx ON stock_entries (key) WHERE key IS NOT NULL",
-    # What is there from before has no history: one entry each, so that the entries add up to the counters.
+    # Counters from before have no history: each gets one entry, so that the entries add up to the counters.
     """
     INSERT INTO stock_entries (sku, channel, kind, available, reserved, gone, actor, reason)
     SELECT sku, channel, 'adjust', available, reserved, deducted, 'migration', 'what there was before the entries'

@@ -1,4 +1,4 @@
-"""every version of a product, the merchants' choices, and the evidence chains"""
+"""Every version of a product, the merchants' stock policies, and their freight templates."""
 
 import hashlib
 import json
@@ -100,7 +100,7 @@ _FIRST = sa.text(
 
 
 def _first_versions() -> None:
-    """What is on sale becomes version 1 of each product."""
+    """Make what is on sale version 1 of each product."""
     db = op.get_bind()
     for row in db.execute(sa.text("SELECT sku, merchant, price_fen, title, changed_at FROM products")).mappings().all():
         said = {name: row[name] for name in ("sku", "merchant", "price_fen", "title")}

@@ -1,4 +1,4 @@
-"""who did what when, in hash chains: what was changed or taken out later shows"""
+"""Hash chains for the log of who did what when, which show what was changed or removed later."""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# The text that is hashed: each part as its length in bytes, a colon, itself and a comma, so that no two rows have
-# one text; a body that is not there has the length "-". `domain.records.evidence` says the same in Python.
+# The text that is hashed has each part as its length in bytes, a colon, the part itself and a comma, so that no two
+# rows give the same text; a missing body has the length "-". `domain.records.evidence` says the same in Python.
 _FUNCTIONS = (
     """
     CREATE FUNCTION evidence_part(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -26,8 +26,8 @@ _FUNCTIONS = (
         'UTF8')), 'hex');
     END $$
     """,
-    # Holds the tip of the order's chain until the transaction ends: who notes next in it waits, so none is left out
-    # and none has two successors.
+    # This locks the tip of the order's chain until the transaction ends: the next one to add to the chain waits, so
+    # that no link is left out and none has two successors.
     """
     CREATE FUNCTION chain_order_event() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE tip evidence_tips;
@@ -57,8 +57,8 @@ _FUNCTIONS = (
     """,
 )
 
-# Who did what before there were chains: chained in the order in which it was written. The tips are written once, at the
-# end: a row that is changed again and again within one transaction becomes slower each time.
+# Chains the events from before, in the order in which they were written. The tips are written once, at the end, since a
+# row that is changed again and again within one transaction becomes slower each time.
 _CHAIN_THE_PAST = """
     DO $$
     DECLARE

@@ -1,4 +1,4 @@
-"""promotions, the coupon ledger, members' tiers"""
+"""Promotions, the coupon ledger and the members' tiers."""
 
 from alembic import op
 
@@ -66,7 +66,7 @@ _TABLES = (
     """,
 )
 
-# What a CHECK can't say, because it knows nothing of the row before.
+# Triggers for what a CHECK can't express, since it does not know the row before the change.
 _GUARDS = (
     """
     CREATE FUNCTION promotions_never_change() RETURNS trigger LANGUAGE plpgsql AS $$

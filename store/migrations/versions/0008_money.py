@@ -1,4 +1,4 @@
-"""refunds by pieces, statements of what merchants are owed, members' points"""
+"""Refunds by pieces, statements of what merchants are owed, and members' points."""
 
 from alembic import op
 
@@ -123,7 +123,7 @@ _TABLES = (
     """,
 )
 
-# What a CHECK can't say, because it knows nothing of the row before.
+# Triggers for what a CHECK can't express, since it does not know the row before the change.
 _GUARDS = (
     *(
         f"CREATE TRIGGER only_ever_added_to BEFORE UPDATE OR DELETE ON {table} "
@@ -146,7 +146,7 @@ _GUARDS = (
     "FOR EACH ROW EXECUTE FUNCTION statement_rows_are_stated_once()",
 )
 
-# What closed before: all of it has gone back.
+# Of the sub-orders that were closed before, everything has gone back.
 _CLOSED_BEFORE = (
     """
     UPDATE sub_order_lines l SET refunded = last_unit - first_unit + 1
@@ -167,7 +167,7 @@ _CLOSED_BEFORE = (
     """,
 )
 
-# From now on shipping, and refunds that are decided but not done, have accounts of their own.
+# From now on shipping has an account of its own, and so have refunds that are decided but not done.
 _ACCOUNTS = (
     """
     CREATE TEMPORARY TABLE moved_by_0008 ON COMMIT DROP AS

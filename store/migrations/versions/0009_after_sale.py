@@ -1,4 +1,4 @@
-"""after-sale: cases, their pieces, the keys they were asked for under"""
+"""After-sale: the cases, their pieces, and the keys under which they were asked for."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""what the audit looks through: few rows among many"""
+"""Partial indexes for the audit, which looks through few rows among many."""
 
 from alembic import op
 

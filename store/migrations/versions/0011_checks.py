@@ -1,4 +1,4 @@
-"""the CHECKs of money, pieces and ratings that the first migration had lost"""
+"""The CHECKs on money, pieces and ratings that the first migration had left out."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""money that no order wanted, found by whoever looks whether it is back"""
+"""An index of the stray payments, for looking up whether each of them has been paid back."""
 
 from alembic import op
 
