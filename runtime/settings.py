@@ -63,8 +63,7 @@ class Settings(BaseSettings):
     gateway_port: Port = 8080
     sandbox_port: Port = 8090
     metrics_port: PortOrOff = 9464
-    # Whose services are called, as module:name; empty: those that come with it.
-    parties: Annotated[str, Field(pattern=r"^$|^[\w.]+:\w+$")] = ""
+    parties: str = ""  # module:name of a runtime.parties.Parties; empty: those that come with it
     payment_url: str = ""  # the payment provider; empty: the sandbox
     merchant_url: str = ""  # the merchants' system; empty: the sandbox
     notify_url: str = ""  # where notices and alarms are posted; empty: they are logged only
@@ -135,6 +134,13 @@ class Settings(BaseSettings):
         if address and not re.fullmatch(r"\S+:\d{1,5}", address):
             raise ValueError("should be a host and a port, like 127.0.0.1:7233")
         return address
+
+    @field_validator("parties")
+    @classmethod
+    def _module_and_name(cls, parties: str) -> str:
+        if parties and not re.fullmatch(r"[\w.]+:\w+", parties):
+            raise ValueError("should be a module and a name in it, like your_package.parties:PARTIES")
+        return parties
 
     @field_validator("payment_url", "merchant_url", "notify_url")
     @classmethod

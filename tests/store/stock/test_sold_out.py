@@ -45,7 +45,7 @@ async def test_a_release_opens_it_at_once_and_a_sale_closes_it_at_once(
 
 
 async def test_calls_that_come_together_each_get_their_own_answer(stock: PostgresStock, engine: AsyncEngine) -> None:
-    """By SKU and channel."""
+    """Each answer is about its own SKU and channel."""
     for n in range(5):
         await stock.receive(f"SKU {n}", n)
         await stock.receive(f"SKU {n}", 10 + n, channel="live")
