@@ -15,11 +15,9 @@ from runtime.embedded import Postgres, TemporalServer
 from runtime.temporal import DATA_CONVERTER
 from store.database.engine import engine_for
 from store.tables import metadata
-from tests.support.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
+from tests.support.servers import a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
 from tests.support.shop import Shop, working
 from workflows import run_names
-
-__all__ = ["ROOT", "open_shop"]
 
 # How fast an example is says something of the machine, and nothing of the promise.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

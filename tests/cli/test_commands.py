@@ -1,7 +1,6 @@
 """The command line without servers: what it says of itself, and of input that is wrong."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,9 +19,9 @@ from domain.order.product import OnSale
 from domain.order.stock import StockPolicy
 from domain.pricing.market import Market
 from domain.pricing.order_price import Limits, price_order
+from tests.support.command_line import EXAMPLES, starter
+from tests.support.servers import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
-EXAMPLES = ROOT / "examples"
 # The story's order, as a newcomer goes through it.
 STORY = [
     "load-catalog",
@@ -41,21 +40,6 @@ STORY = [
 ]
 CART = json.loads((EXAMPLES / "one-line.json").read_text())
 NUMBER = "1251612183153010003"
-
-
-def starter(*words: str, stdin: str | bytes = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """The real thing, as a process of its own."""
-    raw = stdin.encode() if isinstance(stdin, str) else stdin
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "starter.py"), *words],
-        input=raw,
-        capture_output=True,
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        timeout=60,
-        check=False,
-    )
-    return subprocess.CompletedProcess(words, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
 
 def refused(*words: str, stdin: str | bytes = "", **settings: str) -> str:

@@ -15,7 +15,7 @@ from runtime.embedded import Postgres
 from store.catalog.products import CatalogChanges, Listing
 from store.database import migrate
 from store.database.engine import engine_for
-from tests.cli.test_commands import EXAMPLES, starter
+from tests.support.command_line import EXAMPLES, starter
 from tests.support.desk import CUP, TEA, Desk
 
 Result = TypeVar("Result")

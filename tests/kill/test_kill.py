@@ -20,11 +20,11 @@ from domain.order.status import CloseReason, Status
 from domain.risk import Decision
 from runtime.embedded import Postgres
 from store.database.engine import engine_for
+from tests.support.endings import books_balance, no_stray
 from tests.support.servers import ROOT, a_database, a_sandbox, a_webhook, open_shop
 from tests.support.shop import Person, Shop, T, until
+from tests.support.stories import suspicious
 from tests.support.trade import coupon, coupon_state, merchant, promote, shelf, shelve
-from tests.workflows.test_races import books_balance, no_stray
-from tests.workflows.test_stories import suspicious
 
 
 async def insist(act: Callable[[], Awaitable[T]]) -> T:

@@ -6,8 +6,8 @@ from typing import Any
 from activities.orders import SubOrderOf
 from domain.order.status import Action, Actor, CloseReason, Status
 from store.money.reconciliation import mismatches
+from tests.support.endings import closed_and_given_back
 from tests.support.shop import Shop, until
-from tests.workflows.test_stories import closed_and_given_back
 
 
 async def two_lines(shop: Shop, **more: Any) -> tuple[list[str], str, str]:

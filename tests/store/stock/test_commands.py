@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.order.product import Product
 from store.catalog.products import PostgresCatalog
-from tests.cli.test_commands import starter
+from tests.support.command_line import starter
 
 Ran = subprocess.CompletedProcess[str]
 Stock = Callable[..., Ran]
