@@ -15,7 +15,7 @@ from runtime.embedded import Postgres, TemporalServer
 from runtime.temporal import DATA_CONVERTER
 from store.database.engine import engine_for
 from store.tables import metadata
-from tests.support.servers import a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
+from tests.support.servers import a_database, a_postgres, a_sandbox, a_shop, a_temporal, a_webhook, open_shop
 from tests.support.shop import Shop, working
 from workflows import run_names
 
@@ -109,8 +109,6 @@ async def shop(_shop: Shop) -> AsyncIterator[Shop]:
 @pytest.fixture(scope="session")
 async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
     """With a database and a sandbox of its own: a relay must never offer one server's money to another's orders."""
-    database = await a_database(postgres, "virtual")
-    engine = engine_for(database)
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
         dev_server_extra_args=[
@@ -119,16 +117,9 @@ async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
         ],
         data_converter=DATA_CONVERTER,
     )
-    async with (
-        environment,
-        a_webhook(engine) as url,
-        a_sandbox(url) as port,
-        open_shop(environment.client, database, engine, port, "virtual") as shop,
-        working(shop.settings, environment.client),
-    ):
+    async with environment, a_shop(postgres, environment.client, "virtual") as shop:
         shop.environment = environment
         yield shop
-    await engine.dispose()
 
 
 @pytest.fixture
