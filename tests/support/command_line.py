@@ -1,13 +1,19 @@
 """The command line, as it is typed and as a process of its own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
+from cli.app import main
 from tests.support.servers import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -26,6 +32,26 @@ def starter(*words: str, stdin: str | bytes = "", **settings: str) -> subprocess
         check=False,
     )
     return subprocess.CompletedProcess(words, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+
+
+def typed_here(*words: str, stdin: str | bytes = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process: imports are most of what a process of its own costs, and they are done here."""
+    raw = stdin.encode() if isinstance(stdin, str) else stdin
+    out, err = io.StringIO(), io.StringIO()
+
+    def run() -> object:
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main(list(words))
+        return end.value.code
+
+    # In a thread of its own, since a command runs an event loop, and a test may run in one.
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        code = thread.submit(run).result(timeout=60)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
