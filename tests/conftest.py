@@ -23,6 +23,28 @@ from workflows import run_names
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+TESTS = Path(__file__).parent
+
+
+# What takes longest begins first, so that it is not what all others wait for in the end.
+LONGEST = (
+    "simulation/test_chaos.py",
+    "workflows/test_races.py",
+    "simulation/test_auditor.py",
+    "workflows/test_faults.py",
+    "kill/test_kill.py",
+    "gateway/test_openapi.py",
+    "cli/test_story.py",
+    "workflows/test_audit_hundred.py",
+    "workflows/test_stories.py",
+    "simulation/test_bench.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    begin = {TESTS / name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: begin.get(item.path, len(begin)))
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:

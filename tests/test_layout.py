@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 NO_ROOMS = {"examples", "kill", "replay", "support"}  # what they test lies across the rooms
@@ -34,6 +36,10 @@ def test_nothing_is_imported_from_a_test_module() -> None:
     }
     assert len(seen) > 150
     assert {path: names for path, names in seen.items() if names} == {}
+
+
+def test_what_begins_first_is_there() -> None:
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
 
 
 def folders(of: Path) -> set[str]:
