@@ -15,15 +15,35 @@ from runtime.embedded import Postgres, TemporalServer
 from runtime.temporal import DATA_CONVERTER
 from store.database.engine import engine_for
 from store.tables import metadata
-from tests.support.servers import ROOT, a_database, a_postgres, a_sandbox, a_temporal, a_webhook, open_shop
+from tests.support.servers import a_database, a_postgres, a_sandbox, a_shop, a_temporal, a_webhook, open_shop
 from tests.support.shop import Shop, working
 from workflows import run_names
-
-__all__ = ["ROOT", "open_shop"]
 
 # How fast an example is says something of the machine, and nothing of the promise.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+TESTS = Path(__file__).parent
+
+
+# What takes longest begins first, so that it is not what all others wait for in the end.
+LONGEST = (
+    "simulation/test_chaos.py",
+    "workflows/test_races.py",
+    "simulation/test_auditor.py",
+    "workflows/test_faults.py",
+    "kill/test_kill.py",
+    "gateway/test_openapi.py",
+    "cli/test_story.py",
+    "workflows/test_audit_hundred.py",
+    "workflows/test_stories.py",
+    "simulation/test_bench.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    begin = {TESTS / name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: begin.get(item.path, len(begin)))
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +131,6 @@ async def shop(_shop: Shop) -> AsyncIterator[Shop]:
 @pytest.fixture(scope="session")
 async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
     """With a database and a sandbox of its own: a relay must never offer one server's money to another's orders."""
-    database = await a_database(postgres, "virtual")
-    engine = engine_for(database)
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
         dev_server_extra_args=[
@@ -121,16 +139,9 @@ async def _virtual(postgres: Postgres) -> AsyncIterator[Shop]:
         ],
         data_converter=DATA_CONVERTER,
     )
-    async with (
-        environment,
-        a_webhook(engine) as url,
-        a_sandbox(url) as port,
-        open_shop(environment.client, database, engine, port, "virtual") as shop,
-        working(shop.settings, environment.client),
-    ):
+    async with environment, a_shop(postgres, environment.client, "virtual") as shop:
         shop.environment = environment
         yield shop
-    await engine.dispose()
 
 
 @pytest.fixture

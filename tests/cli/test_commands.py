@@ -1,7 +1,6 @@
 """The command line without servers: what it says of itself, and of input that is wrong."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,9 +19,9 @@ from domain.order.product import OnSale
 from domain.order.stock import StockPolicy
 from domain.pricing.market import Market
 from domain.pricing.order_price import Limits, price_order
+from tests.support.command_line import EXAMPLES, starter, typed_here
+from tests.support.servers import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
-EXAMPLES = ROOT / "examples"
 # The story's order, as a newcomer goes through it.
 STORY = [
     "load-catalog",
@@ -43,24 +42,9 @@ CART = json.loads((EXAMPLES / "one-line.json").read_text())
 NUMBER = "1251612183153010003"
 
 
-def starter(*words: str, stdin: str | bytes = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """The real thing, as a process of its own."""
-    raw = stdin.encode() if isinstance(stdin, str) else stdin
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "starter.py"), *words],
-        input=raw,
-        capture_output=True,
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        timeout=60,
-        check=False,
-    )
-    return subprocess.CompletedProcess(words, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
-
-
 def refused(*words: str, stdin: str | bytes = "", **settings: str) -> str:
     """What the one line on stderr says of bad input."""
-    ran = starter(*words, stdin=stdin, **settings)
+    ran = typed_here(*words, stdin=stdin, **settings)
     assert (ran.returncode, ran.stdout) == (2, ""), ran
     assert ran.stderr.startswith("error: ") and ran.stderr.count("\n") == 1, ran.stderr
     return ran.stderr.removeprefix("error: ").strip()
@@ -115,6 +99,11 @@ class TestHelp:
 
 
 class TestBadInput:
+    def test_as_a_process_it_says_the_same(self) -> None:
+        ran = starter("place", "-", "--json", stdin=json.dumps({**CART, "buyer_id": "7"}))
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr.strip() == f"error: {placed(buyer_id='7')}"
+
     def test_the_place_and_what_would_be_right(self) -> None:
         lines = [{"line_no": 1, "sku": "A", "quantity": 0}]
         assert placed(lines=lines) == "stdin: lines[0].quantity: must be 1 or more, not 0"

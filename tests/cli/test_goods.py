@@ -15,7 +15,7 @@ from runtime.embedded import Postgres
 from store.catalog.products import CatalogChanges, Listing
 from store.database import migrate
 from store.database.engine import engine_for
-from tests.cli.test_commands import EXAMPLES, starter
+from tests.support.command_line import EXAMPLES, typed_here
 from tests.support.desk import CUP, TEA, Desk
 
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class Shop:
         self.url = url
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return starter(*words, stdin=stdin, DATABASE_URL=self.url, **SETTINGS)
+        return typed_here(*words, stdin=stdin, DATABASE_URL=self.url, **SETTINGS)
 
     def done(self, *words: str, stdin: str = "") -> dict[str, Any]:
         ran = self.run(*words, "--json", stdin=stdin)

@@ -11,11 +11,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.database.engine import engine_for
-from tests.cli.test_promotions import Typed, answer, bad, database, no, offline, typed
 from tests.support.books import BUYER, Ledgers
+from tests.support.command_line import Typed, answer, bad, no
 from tests.support.refunds import Refunds, shared
-
-__all__ = ["database", "offline", "typed"]
 
 Order = tuple[str, str]
 

@@ -1,91 +1,17 @@
 """Promotions, coupons and members on the command line, on a real database."""
 
-import asyncio
-import io
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli.app import main
 from cli.promotions_file import read_promotions
 from domain.pricing.promotion import Level, PromotionKind
-from runtime.embedded import Postgres
-from runtime.settings import DEVELOPMENT_KEYS, variable
-from store.database import migrate
+from tests.support.command_line import Typed, answer, bad, no
 
 FILE = str(Path(__file__).parents[2] / "examples" / "promotions.json")
 COUPON = "house-coupon-280-40"
 SALE = {"promotion_id": "sale", "level": "SHOP", "kind": "AMOUNT_OFF", "off_fen": 500, "threshold_fen": 500}
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Typed = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="orders-") as folder:
-        server = Postgres(Path(folder))
-        server.start()
-        asyncio.run(migrate.upgrade(server.url))
-        yield server.url
-        server.stop()
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """The command, as it is typed, with no server."""
-
-    def run(*words: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        assert isinstance(end.value.code, int)
-        return Ran(end.value.code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def typed(offline: Typed, database: str, monkeypatch: pytest.MonkeyPatch) -> Typed:
-    """The command with a database; nothing here needs Temporal."""
-    for name in DEVELOPMENT_KEYS:
-        monkeypatch.setenv(variable(name), "of the tests " * 3)
-    monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    return offline
-
-
-def answer(typed: Typed, *words: str) -> dict[str, Any]:
-    ran = typed(*words, "--json")
-    assert (ran.code, ran.err) == (0, ""), ran
-    found: dict[str, Any] = json.loads(ran.out)
-    return found
-
-
-def no(typed: Typed, *words: str, stdin: str = "") -> str:
-    """What the one line on stderr says of what is refused."""
-    ran = typed(*words, stdin=stdin)
-    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran
-    return ran.err.removeprefix("error: ").strip()
-
-
-def bad(typed: Typed, *words: str, stdin: str = "") -> str:
-    """What the one line on stderr says of bad input."""
-    ran = typed(*words, stdin=stdin)
-    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran
-    return ran.err.removeprefix("error: ").strip()
 
 
 def file_of(*rows: object) -> str:

@@ -11,9 +11,9 @@ from domain.order.status import Status
 from examples.own_payment_provider.acme import AcmePayments
 from runtime.embedded import free_port
 from tests.examples.house import House, Servers, answers, open_house, process
-from tests.gateway.test_webhooks import PATH, headers, notification
 from tests.support.shop import Person, until
 from tests.support.web import problem
+from tests.support.webhooks import PATH, headers, notification
 
 SECRETS = {"ACME_KEY": "the-key-of-our-calls", "ACME_WEBHOOK_SECRET": "any text will do, if it is long"}
 PARTIES = "examples.own_payment_provider.parties:PARTIES"

@@ -6,8 +6,8 @@ from typing import Any
 from domain.order.ownership import Role
 from domain.order.status import Status
 from tests.support.shop import Person, Shop
+from tests.support.stories import suspicious
 from tests.support.web import Web, new_key, new_name, problem
-from tests.workflows.test_stories import suspicious
 
 
 def scan(event_id: str, kind: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from domain.order.order_number import candidate, sub_order_no
 from domain.order.ownership import Caller, Role
 from gateway.auth import BadToken, mint, read_token
 from runtime.settings import DEVELOPMENT_JWT_KEY as KEY
+from tests.support.routes import LISTS, ROUTES, SHIPMENT
 from tests.support.shop import Person, Shop
 from tests.support.web import Party, Web, new_name, problem, token
 
@@ -82,34 +83,6 @@ def test_a_minted_token_names_its_party(role: Role) -> None:
 def test_no_token_is_minted_for_an_id_that_nobody_has(role: Role, sub: str) -> None:
     with pytest.raises(BadToken):
         mint(KEY, role, sub, timedelta(hours=1))
-
-
-# Every route that takes a token, with the roles that have it.
-SHIPMENT = {"carrier": "SF", "tracking_no": "1"}
-SCAN = {"event_id": "e", "kind": "in_transit", "at": "2026-11-12T08:00:00Z"}
-PIECES = {"lines": [{"line_no": 1, "quantity": 1}]}
-ROUTES: dict[tuple[str, str], tuple[Any, set[str]]] = {
-    ("POST", "/orders"): ({}, {"checkout", "buyer"}),
-    ("GET", "/orders"): (None, {"buyer", "operator"}),
-    ("GET", "/sub-orders"): (None, {"merchant"}),
-    ("GET", "/orders/{order}"): (None, {"checkout", "buyer", "merchant", "carrier", "operator"}),
-    ("POST", "/orders/{order}/cancel"): ({}, {"buyer", "operator"}),
-    ("POST", "/orders/{sub}/cancel"): ({}, {"buyer", "merchant", "operator"}),
-    ("POST", "/sub-orders/{sub}/cancel-pieces"): (PIECES, {"buyer", "merchant", "operator"}),
-    ("GET", "/sub-orders/{sub}/refund-quote"): (None, {"buyer", "merchant", "operator"}),
-    ("POST", "/orders/{order}/decide-risk"): ({"approved": True, "note": "n"}, {"operator"}),
-    ("POST", "/sub-orders/{sub}/reschedule"): ({"ships_from": "2026-12-24"}, {"merchant", "operator"}),
-    ("POST", "/sub-orders/{sub}/ship"): (SHIPMENT, {"merchant"}),
-    ("POST", "/sub-orders/{sub}/track"): (SCAN, {"carrier"}),
-    ("POST", "/sub-orders/{sub}/deliver"): (None, {"carrier"}),
-    ("POST", "/sub-orders/{sub}/confirm-receipt"): (None, {"buyer"}),
-    ("POST", "/sub-orders/{sub}/review"): ({"rating": 5}, {"buyer"}),
-    ("POST", "/sub-orders/{sub}/after-sales"): (
-        {"kind": "REFUND_ONLY", "lines": [{"line_no": 1, "quantity": 1}], "reason": "cracked"},
-        {"buyer"},
-    ),
-}
-LISTS = {"/orders", "/sub-orders"}
 
 
 @dataclass

@@ -20,7 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks, positive_data_acceptance
 
 from domain.order.ownership import Role
-from tests.gateway.test_auth import LISTS, ROUTES
+from tests.support.routes import LISTS, ROUTES
 from tests.support.shop import Person
 from tests.support.web import PROBLEM, Web, new_key, new_name, token
 

@@ -17,10 +17,10 @@ from domain.order.status import Status
 from runtime.embedded import TemporalServer, free_port
 from runtime.settings import Settings
 from runtime.temporal import connect
-from tests.gateway.test_webhooks import PATH, headers, notification
 from tests.support.shop import Person, Shop, until, working
 from tests.support.web import Web, new_key, problem, token
 from tests.support.web import opened as opened_here
+from tests.support.webhooks import PATH, headers, notification
 
 ROOT = Path(__file__).parents[2]
 

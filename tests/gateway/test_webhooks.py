@@ -1,9 +1,5 @@
 """The payment provider's notifications: proven over the raw body, in the inbox before they are answered."""
 
-import base64
-import hashlib
-import hmac
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,30 +7,11 @@ import httpx
 import pytest
 
 from domain.order.status import Status
-from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET as SECRET
 from tests.support.shop import Person, Shop
-from tests.support.web import Web, new_key, opened, problem
+from tests.support.web import Web, opened, problem
+from tests.support.webhooks import PATH, headers, notification
 
-PATH = "/webhooks/payments"
 OTHER_SECRET = "whsec_YW5vdGhlciBzZWNyZXQsIG5vdCBvdXJz"
-
-
-def capture(payment_id: str, **changed: Any) -> dict[str, Any]:
-    told = {"capture_id": f"cap-{new_key()}", "payment_id": payment_id, "amount_fen": 1000, "currency": "CNY"}
-    return {**told, "captured_at": "2026-11-12T08:00:00Z", **changed}
-
-
-def notification(payment_id: str, **changed: Any) -> bytes:
-    data = capture(payment_id, **changed)
-    return json.dumps({"type": "payment.captured", "timestamp": data["captured_at"], "data": data}).encode()
-
-
-def headers(raw: bytes, *, id: str | None = None, secret: str = SECRET, at: datetime | None = None) -> dict[str, str]:
-    """Signed by hand: the library signs text only, and a body may be any bytes."""
-    id, sent = id or f"ntf-{new_key()}", str(int((at or datetime.now(UTC)).timestamp()))
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signature = base64.b64encode(hmac.digest(key, f"{id}.{sent}.".encode() + raw, hashlib.sha256)).decode()
-    return {"webhook-id": id, "webhook-timestamp": sent, "webhook-signature": f"v1,{signature}"}
 
 
 async def post(web: Web, raw: bytes, signed: Any) -> httpx.Response:

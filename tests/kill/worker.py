@@ -51,12 +51,26 @@ class Deadly(Interceptor):
         return _Deadly(next)
 
 
-async def main() -> None:
+async def work() -> None:
     settings = load()
     client = await connect(settings)
     await worker.run_worker(settings, client, asyncio.Event(), interceptors=[Deadly()])
 
 
+def main() -> None:
+    """One worker after the other, as a process manager has it, with a line for each end: its exit code.
+
+    Each is forked from this process, which has imported everything once: that is most of what a start costs."""
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(2, 1)  # what the SDK prints is no line of ours
+            logs.as_json()
+            uvloop.run(work())
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
 if __name__ == "__main__":
-    logs.as_json()
-    uvloop.run(main())
+    main()

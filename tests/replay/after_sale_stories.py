@@ -8,8 +8,7 @@ from tests.replay.bad_days import OUTSIDE
 from tests.replay.stage import Stage, story
 from tests.support.after_sale import REFUND, Counter
 from tests.support.shop import Person
-from tests.support.trade import merchant, promote
-from tests.workflows.test_trade import cart
+from tests.support.trade import cart, merchant, promote
 
 
 def short(*names: str) -> dict[str, int]:

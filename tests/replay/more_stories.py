@@ -6,8 +6,8 @@ from domain.order.order_number import parse
 from domain.order.status import Status
 from domain.risk import Decision
 from tests.replay.stage import FAR, Stage, story
+from tests.support.endings import no_stray
 from tests.support.shop import Person, until
-from tests.workflows.test_races import no_stray
 
 APPROVED = Decision(approved=True, author="ann", note="a good customer")
 REJECTED = Decision(approved=False, author="ann", note="a reseller")

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.support.shop import Person, Shop, until
-from tests.workflows.test_stories import suspicious
+from tests.support.stories import suspicious
 
 FAR: dict[str, Any] = {"payment_window_s": 600, "review_window_s": 600, "escalation_window_s": 600}
 

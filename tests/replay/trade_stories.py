@@ -12,8 +12,7 @@ from domain.order.stock import PurchaseLimit, StockPolicy
 from store.stock.changes import set_limit
 from tests.replay.stage import FAR, Stage, story
 from tests.support.shop import Person, until
-from tests.support.trade import coupon, merchant, policy, promote, shelve
-from tests.workflows.test_trade import cart
+from tests.support.trade import cart, coupon, merchant, policy, promote, shelve
 
 
 async def placed(on: Stage, asked: Cart, **terms: Any) -> str:

@@ -11,8 +11,8 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from simulation.chaos.auditor.seen import PLACED, REFUSED, Acknowledged, Seen
-from tests.simulation.conftest import Ruins
 from tests.support.corruptions import CORRUPTIONS
+from tests.support.ruins import Ruins
 
 
 @pytest.mark.parametrize(("what", "statements"), CORRUPTIONS, ids=lambda value: value if isinstance(value, str) else "")

@@ -25,7 +25,7 @@ from domain.order.pieces import Pieces
 from domain.order.status import Actor
 from store.after_sale.cases import PostgresAfterSales
 from tests.support.shop import Person, Shop, until
-from tests.workflows.test_trade import cart, paid
+from tests.support.trade import buy, cart
 from workflows import run_names
 
 RETURN, REFUND = CaseKind.RETURN_AND_REFUND, CaseKind.REFUND_ONLY
@@ -125,7 +125,7 @@ class Counter:
 async def received(shop: Shop, *lines: tuple[str, int], fen: int | None = None, **terms: Any) -> tuple[str, str]:
     """An order of one sub-order that the buyer has: its number, and the sub-order's."""
     wanted = cart(shop, Person(), fen if fen is not None else 1_000 * sum(n for _, n in lines), *lines)
-    order_no = await paid(shop, wanted, **terms)
+    order_no = await buy(shop, wanted, **terms)
     (number,) = await shop.split(order_no)
     assert (await shop.ship(number)).refused is None
     assert (await shop.confirm(number)).refused is None

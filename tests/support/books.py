@@ -28,6 +28,8 @@ from store.orders.sub_order_book import PostgresSubOrderBook
 from store.orders.views import PostgresViews
 
 NOW = datetime(2026, 11, 11, 12, 30, tzinfo=UTC)
+WEEK = timedelta(days=7)
+DUE = NOW + WEEK  # of the statement on what is received now
 SECRET = b"of the tests of the store"
 BUYER = 1_234_567
 SOMEBODY_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -7,9 +7,9 @@ from time import perf_counter
 from typing import Any
 
 from domain.quote.answer import quote, read_quote_document
-from tests.domain.splitting.test_warehouses import found, small_case
 from tests.support.quote_oracle import fewest_sub_orders
 from tests.support.quotes import Doc, document, line, off, product, promotion
+from tests.support.warehouses import found, small_case
 
 
 def small() -> Doc:

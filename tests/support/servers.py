@@ -17,9 +17,10 @@ from providers.notifications import StandardWebhooks
 from runtime.embedded import Postgres, TemporalServer, free_port
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
 from store.database import migrate
+from store.database.engine import engine_for
 from store.money.inbox import PostgresInbox
 from tests.support.serving import serving
-from tests.support.shop import Shop
+from tests.support.shop import Shop, working
 from workflows import run_names
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +118,21 @@ async def open_shop(
     )
     async with httpx.AsyncClient(base_url=settings.sandbox_url, trust_env=False, timeout=10) as http:
         yield Shop(client=client, engine=engine, settings=settings, http=http)
+
+
+@asynccontextmanager
+async def a_shop(postgres: Postgres, client: Client, name: str, *, worked: bool = True) -> AsyncIterator[Shop]:
+    """A shop with a database, a sandbox and a task queue of its own. Without `worked` no worker has a hand in it."""
+    database = await a_database(postgres, name)
+    engine = engine_for(database)
+    async with (
+        a_webhook(engine) as url,
+        a_sandbox(url) as port,
+        open_shop(client, database, engine, port, name) as shop,
+    ):
+        if worked:
+            async with working(shop.settings, client):
+                yield shop
+        else:
+            yield shop
+    await engine.dispose()

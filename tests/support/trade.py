@@ -1,4 +1,4 @@
-"""What orders are traded with, as short as tests want it: shelves, promotions, coupons."""
+"""What orders are traded with, as short as tests want it: carts, shelves, promotions, coupons."""
 
 import json
 import uuid
@@ -7,12 +7,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from domain.order.cart import Cart, CartLine
+from domain.order.lines import Placement
+from domain.order.status import Status
 from domain.order.stock import StockPolicy
 from domain.pricing.promotion import Promotion
 from store.accounts.coupons import PostgresCoupons
 from store.catalog.promotions import PostgresPromotions
 from store.stock.changes import Change, change_stock, has_warehouse
-from tests.support.shop import Shop
+from tests.support.shop import Person, Shop
 
 _promotion: TypeAdapter[Promotion] = TypeAdapter(Promotion)
 
@@ -58,3 +61,23 @@ async def coupon_state(shop: Shop, coupon_id: str) -> str:
 
 async def policy(shop: Shop, owner: str, chosen: StockPolicy) -> None:
     await shop.catalog.set_policy(owner, chosen)
+
+
+def cart(shop: Shop, person: Person, fen: int, *lines: tuple[str, int], coupons: tuple[str, ...] = ()) -> Cart:
+    asked = shop.cart([sku for sku, _ in lines], person, expected_fen=fen)
+    numbered = [CartLine(line_no=n, sku=sku, quantity=pieces) for n, (sku, pieces) in enumerate(lines, start=1)]
+    return asked.model_copy(update={"lines": numbered, "coupons": list(coupons)})
+
+
+async def ordered(shop: Shop, asked: Cart, **terms: Any) -> Placement:
+    placement = await shop.ask(asked, **terms)
+    assert placement.refusal is None, placement.refusal
+    return placement
+
+
+async def buy(shop: Shop, asked: Cart, **terms: Any) -> str:
+    """The number of an order that is placed, paid, and split or closed."""
+    order_no = (await ordered(shop, asked, **terms)).order_no
+    await shop.pay(order_no)
+    await shop.when(order_no, lambda view: bool(view.sub_orders) or view.status is Status.CLOSED)
+    return order_no

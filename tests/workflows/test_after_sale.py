@@ -12,10 +12,9 @@ from domain.order.product import DeliveryMode
 from domain.order.status import AfterSaleFact, Status
 from store.database.keys import KeyReused
 from tests.support.after_sale import REFUND, RETURN, Counter, received
+from tests.support.endings import books_balance
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, coupon_state, merchant, promote
-from tests.workflows.test_races import books_balance
-from tests.workflows.test_trade import cart, paid
+from tests.support.trade import buy, cart, coupon, coupon_state, merchant, promote
 
 UNTOUCHED = {"sellable_total": 10, "available": 8, "reserved": 0, "deducted": 2}
 
@@ -117,7 +116,7 @@ async def test_the_coupon_goes_back_with_the_last_piece(shop: Shop, at: Counter)
     sku = await shop.sku(merchant=owner)
     off = await promote(shop, level="SHOP_COUPON", merchant=owner, threshold_fen=1_000, off_fen=200)
     mine = await coupon(shop, off, person.buyer_id)
-    order_no = await paid(shop, cart(shop, person, 1_800, (sku, 2), coupons=(mine,)))
+    order_no = await buy(shop, cart(shop, person, 1_800, (sku, 2), coupons=(mine,)))
     (number,) = await shop.split(order_no)
     await shop.ship(number)
     await shop.confirm(number)
@@ -154,7 +153,7 @@ async def test_a_gift_that_does_not_come_back_is_taken_off_as_the_quote_said(
 
 async def test_virtual_goods_are_refunded_and_never_sent_back(shop: Shop, at: Counter) -> None:
     sku = await shop.sku(merchant=merchant(), delivery_mode=DeliveryMode.VIRTUAL)
-    order_no = await paid(shop, cart(shop, Person(), 1_000, (sku, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 1_000, (sku, 1)))
     view = await shop.when(order_no, lambda view: {sub.status for sub in view.sub_orders} == {Status.SHIPPED})
     number = view.sub_orders[0].sub_order_no
     refused = (await at.ask(number, {1: 1}, RETURN)).refused
@@ -169,7 +168,7 @@ async def test_a_parcel_under_way_can_be_refunded_and_is_still_received(shop: Sh
     """Also edge 31: the other line goes its way."""
     owner = merchant()
     first, second = await shop.sku(merchant=owner), await shop.sku(merchant=owner)
-    order_no = await paid(shop, cart(shop, Person(), 2_000, (first, 1), (second, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 2_000, (first, 1), (second, 1)))
     (number,) = await shop.split(order_no)
     await shop.ship(number)
     case_no = await at.opened(number, {1: 1}, REFUND)
@@ -235,7 +234,7 @@ async def test_withdrawn_until_the_refund_is_decided_and_not_after(shop: Shop, a
 
 async def test_nothing_is_opened_before_it_ships_or_of_what_is_not_there(shop: Shop, at: Counter) -> None:
     sku = await shop.sku(merchant=merchant())
-    order_no = await paid(shop, cart(shop, Person(), 1_000, (sku, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 1_000, (sku, 1)))
     (number,) = await shop.split(order_no)
     early = (await at.ask(number, {1: 1})).refused
     assert early is not None and "before that, cancel it" in early.reason
@@ -297,7 +296,7 @@ async def test_a_refund_that_fails_waits_for_a_person_and_heals(shop: Shop, at: 
 
 
 async def test_a_case_that_needs_a_person_still_does_when_its_order_completes(shop: Shop, at: Counter) -> None:
-    order_no = await paid(shop, cart(shop, Person(), 2_000, (await shop.sku(merchant=merchant()), 2)))
+    order_no = await buy(shop, cart(shop, Person(), 2_000, (await shop.sku(merchant=merchant()), 2)))
     (number,) = await shop.split(order_no)
     await shop.ship(number)
     case_no = await at.opened(number, {1: 1}, REFUND)

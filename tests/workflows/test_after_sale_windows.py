@@ -9,10 +9,10 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from acts.relays import CaseKeeper
 from domain.after_sale.case import CaseStatus
 from tests.support.after_sale import REFUND, Counter, received
+from tests.support.endings import books_balance
+from tests.support.resets import FORGETTING
 from tests.support.shop import Shop, until
 from tests.support.trade import merchant
-from tests.workflows.test_races import books_balance
-from tests.workflows.test_resets import FORGETTING
 
 A_SECOND = timedelta(seconds=1)
 

@@ -11,10 +11,10 @@ from domain.order.status import CloseReason, Status
 from domain.order.stock import PurchaseLimit
 from store.stock.changes import set_limit
 from tests.support.audits import approve, audit, delete, done_about, lost_in_placing, received, terminate
+from tests.support.endings import closed_and_given_back
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, coupon_state, merchant, promote
-from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
-from tests.workflows.test_trade import cart
+from tests.support.stories import FAR, paid, suspicious
+from tests.support.trade import cart, coupon, coupon_state, merchant, promote
 
 # --- an order that has lost its run
 

@@ -8,10 +8,10 @@ from activities.attention import RecordAttention
 from domain.order.status import CloseReason, Status
 from tests.support.audits import audit, done_about, found_about, received, runs_of, terminate
 from tests.support.books import NOW
+from tests.support.endings import closed_and_given_back
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, merchant, promote, shelf, shelve
-from tests.workflows.test_stories import FAR, closed_and_given_back, paid
-from tests.workflows.test_trade import cart
+from tests.support.stories import FAR, paid
+from tests.support.trade import cart, coupon, merchant, promote, shelf, shelve
 
 
 async def alarms(shop: Shop, order_no: str, subject: str = "") -> int:

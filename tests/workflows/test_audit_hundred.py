@@ -13,9 +13,8 @@ from domain.order.cart import Cart
 from domain.order.status import Status
 from tests.support.audits import approve, audit, terminate
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, merchant, promote, shelve
-from tests.workflows.test_stories import paid, suspicious
-from tests.workflows.test_trade import cart
+from tests.support.stories import paid, suspicious
+from tests.support.trade import cart, coupon, merchant, promote, shelve
 
 ORDERS = 100
 SEED = 11

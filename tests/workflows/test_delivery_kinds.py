@@ -9,10 +9,9 @@ from domain.order.acts import Reschedule
 from domain.order.order_number import parse
 from domain.order.product import DeliveryMode
 from domain.order.status import Actor, CloseReason, Status
+from tests.support.endings import books_balance
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import merchant, shelf, shelve
-from tests.workflows.test_races import books_balance
-from tests.workflows.test_trade import cart, paid
+from tests.support.trade import buy, cart, merchant, shelf, shelve
 
 
 def today() -> date:
@@ -31,7 +30,7 @@ async def test_a_presale_is_handed_over_on_its_date_and_not_before(virtual: Shop
     with virtual.environment.with_time_skipping_disabled():
         later = await virtual.sku(merchant=owner, ships_from=today() + timedelta(days=3))
         now = await virtual.sku(merchant=owner)
-        order_no = await paid(virtual, cart(virtual, Person(), 2_000, (later, 1), (now, 1)))
+        order_no = await buy(virtual, cart(virtual, Person(), 2_000, (later, 1), (now, 1)))
         subs = (await virtual.show(order_no)).sub_orders
         presale = next(sub.sub_order_no for sub in subs if sub.ships_from)
         ordinary = next(sub.sub_order_no for sub in subs if not sub.ships_from)
@@ -45,7 +44,7 @@ async def test_a_presale_is_handed_over_on_its_date_and_not_before(virtual: Shop
 async def test_a_presale_that_waits_can_be_cancelled_and_is_never_handed_over(shop: Shop) -> None:
     owner = merchant()
     sku = await shop.sku(merchant=owner, ships_from=today() + timedelta(days=30))
-    order_no = await paid(shop, cart(shop, Person(), 1_000, (sku, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 1_000, (sku, 1)))
     assert (await shop.cancel(order_no)).refused is None
     assert (await shop.ended(order_no)).close_reason is CloseReason.CANCELLED_BY_BUYER
     assert await handed(shop, owner) == []
@@ -56,7 +55,7 @@ async def test_a_presales_date_can_be_moved_until_it_has_left(shop: Shop) -> Non
     """Later, then to a day that has come: it leaves at once, and can't be moved any more."""
     owner = merchant()
     sku = await shop.sku(merchant=owner, ships_from=today() + timedelta(days=3))
-    order_no = await paid(shop, cart(shop, Person(), 1_000, (sku, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 1_000, (sku, 1)))
     (number,) = await shop.split(order_no)
 
     async def move(day: date) -> str:
@@ -77,7 +76,7 @@ async def test_a_presales_date_can_be_moved_until_it_has_left(shop: Shop) -> Non
 async def test_virtual_goods_are_granted_to_their_buyer_and_no_code_is_in_any_history(shop: Shop) -> None:
     owner = merchant()
     sku = await shop.sku(merchant=owner, delivery_mode=DeliveryMode.VIRTUAL)
-    order_no = await paid(shop, cart(shop, Person(), 2_000, (sku, 2)))
+    order_no = await buy(shop, cart(shop, Person(), 2_000, (sku, 2)))
     view = await shop.when(order_no, lambda view: view.sub_orders[0].granted is not None)
     (part,) = view.sub_orders
     assert (part.status, part.warehouse, part.carrier) == (Status.SHIPPED, None, None)
@@ -94,7 +93,7 @@ async def being_granted(shop: Shop, pieces: int) -> tuple[str, str, list[str]]:
     owner = merchant()
     sku = await shop.sku(merchant=owner, delivery_mode=DeliveryMode.VIRTUAL)
     await shop.bad_days(hand_over_hangs_s=2)
-    order_no = await paid(shop, cart(shop, Person(), 1_000 * pieces, (sku, pieces)))
+    order_no = await buy(shop, cart(shop, Person(), 1_000 * pieces, (sku, pieces)))
     (number,) = await shop.split(order_no)
 
     async def grants() -> dict[str, dict[str, list[dict[str, list[str]]]]]:
@@ -159,7 +158,7 @@ async def test_a_back_order_waits_for_its_goods_and_then_goes_out(shop: Shop) ->
     owner = merchant()
     sku = await shop.sku(merchant=owner)
     await shelve(shop, owner, "w1", **{sku: 1})
-    order_no = await paid(shop, cart(shop, Person(), 3_000, (sku, 3)))
+    order_no = await buy(shop, cart(shop, Person(), 3_000, (sku, 3)))
     parts = (await shop.show(order_no)).sub_orders
     late = next(part for part in parts if "BACKORDER" in part.flags)
     there = next(part for part in parts if "BACKORDER" not in part.flags)
@@ -180,7 +179,7 @@ async def test_a_back_order_whose_goods_do_not_come_by_the_promised_date_is_paid
     owner = merchant()
     sku = await shop.sku(merchant=owner)
     await shelve(shop, owner, "w1")
-    order_no = await paid(shop, cart(shop, Person(), 1_000, (sku, 1)), backorder_window_s=1)
+    order_no = await buy(shop, cart(shop, Person(), 1_000, (sku, 1)), backorder_window_s=1)
     assert (await shop.ended(order_no)).close_reason is CloseReason.OUT_OF_STOCK
     assert [refund.amount_fen for refund in (await shop.show(order_no)).refunds] == [1_000]
     assert (await shop.level(sku))["available"] == 10

@@ -12,8 +12,9 @@ from domain.order.status import CloseReason, Status
 from domain.risk import Decision
 from runtime.wiring import CHANNEL
 from store.orders.checkout_keys import PostgresCheckoutKeys
+from tests.support.endings import closed_and_given_back
 from tests.support.shop import Person, Shop, until
-from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
+from tests.support.stories import FAR, attribute, paid, suspicious
 from workflows import run_names
 
 

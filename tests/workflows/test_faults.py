@@ -15,8 +15,9 @@ from acts.relays import InboxRelay, StrayKeeper
 from domain.order.status import CloseReason, Status
 from runtime.wiring import open_activities
 from store.money.inbox import PostgresInbox
+from tests.support.endings import closed_and_given_back
 from tests.support.shop import Shop, until
-from tests.workflows.test_stories import FAR, attribute, closed_and_given_back, paid, suspicious
+from tests.support.stories import FAR, attribute, paid, suspicious
 from workflows import run_names
 
 

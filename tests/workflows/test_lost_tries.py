@@ -24,11 +24,10 @@ from store.orders.order_book import PostgresOrderBook
 from store.stock.physical import PostgresPhysical
 from tests.support.audits import approve, lost_in_placing
 from tests.support.books import NOW, SOMEBODY_WAITS, Ledgers, line
+from tests.support.endings import books_balance, closed_and_given_back, no_stray
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, coupon_state, merchant, promote, shelf, shelve
-from tests.workflows.test_races import books_balance, no_stray
-from tests.workflows.test_stories import FAR, closed_and_given_back, suspicious
-from tests.workflows.test_trade import cart
+from tests.support.stories import FAR, suspicious
+from tests.support.trade import cart, coupon, coupon_state, merchant, promote, shelf, shelve
 
 
 def of_sku(sku: str) -> OrderLine:

@@ -5,39 +5,15 @@ The precedence that decides them is written in domain/order/precedence.py.
 
 import asyncio
 from itertools import permutations
-from typing import Any
 
 import pytest
 
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import Actor, CloseReason, Status
+from tests.support.endings import books_balance, no_stray
 from tests.support.servers import open_shop
 from tests.support.shop import Person, Shop, until, working
-
-FAR: dict[str, Any] = {"payment_window_s": 600}
-
-
-async def books_balance(shop: Shop, order_no: str) -> None:
-    """What the provider has kept is what the journal says: nothing of a closed order, else what was not refunded."""
-    kept = await shop.provider_kept(order_no)
-    view = await shop.show(order_no)
-    closed = view.status is Status.CLOSED
-    back = sum(refund.amount_fen for refund in view.refunds)
-    assert kept == (0 if closed else view.amount_due_fen - back), view
-    assert await shop.money(order_no) == ({"provider": kept, "orders": -kept} if kept else {})
-
-
-async def no_stray(shop: Shop, order_no: str) -> None:
-    """Every capture that the provider has made has its one fate, and what was to go back has gone."""
-
-    async def undecided() -> object:
-        statement = (await shop.http.get("/statement")).json()
-        taken = {capture["capture_id"] for capture in statement["captures"] if capture["payment_id"] == order_no}
-        fates = await shop.sql("SELECT capture_id FROM captures WHERE payment_id = :no", no=order_no)
-        owed = await shop.sql("SELECT refund_no FROM refunds WHERE payment_id = :no AND state <> 'DONE'", no=order_no)
-        return sorted(taken - {row.capture_id for row in fates}), owed
-
-    await until(undecided, lambda left: left == ([], []), 120)
+from tests.support.stories import FAR
 
 
 async def outcomes(shop: Shop, order_no: str) -> list[str]:

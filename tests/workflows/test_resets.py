@@ -8,7 +8,6 @@ import uuid
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import ResetReapplyExcludeType, ResetReapplyType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Replayer
@@ -17,18 +16,11 @@ from domain.order.status import CloseReason, Status
 from runtime.temporal import DATA_CONVERTER
 from runtime.worker import WORKFLOWS
 from tests.support.audits import approve
+from tests.support.endings import books_balance, closed_and_given_back, no_stray
+from tests.support.resets import FORGETTING
 from tests.support.sandbox import sandbox
 from tests.support.shop import Shop, until
-from tests.workflows.test_races import books_balance, no_stray
-from tests.workflows.test_stories import FAR, closed_and_given_back, paid, suspicious
-
-FORGETTING = {
-    "reset_reapply_type": ResetReapplyType.RESET_REAPPLY_TYPE_NONE,
-    "reset_reapply_exclude_types": [
-        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
-        ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
-    ],
-}
+from tests.support.stories import FAR, paid, suspicious
 
 
 async def reset(shop: Shop, order_no: str, *, forgetting: bool = False) -> None:

@@ -1,38 +1,18 @@
 """Orders by the rules of the trade, on the real servers: discounts and coupons, gifts, freight, shelves."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from domain.order.cart import Cart, CartLine, SplitTiming
-from domain.order.lines import Placement, RefusalCode
+from domain.order.cart import SplitTiming
+from domain.order.lines import RefusalCode
 from domain.order.status import CloseReason, Status
 from domain.order.stock import PurchaseLimit, StockPolicy
 from domain.splitting.freight import FreightTemplate
 from store.stock.changes import set_limit
+from tests.support.endings import books_balance
 from tests.support.shop import Person, Shop, until
-from tests.support.trade import coupon, coupon_state, merchant, policy, promote, shelf, shelve
-from tests.workflows.test_races import books_balance
-
-
-def cart(shop: Shop, person: Person, fen: int, *lines: tuple[str, int], coupons: tuple[str, ...] = ()) -> Cart:
-    asked = shop.cart([sku for sku, _ in lines], person, expected_fen=fen)
-    numbered = [CartLine(line_no=n, sku=sku, quantity=pieces) for n, (sku, pieces) in enumerate(lines, start=1)]
-    return asked.model_copy(update={"lines": numbered, "coupons": list(coupons)})
-
-
-async def ordered(shop: Shop, asked: Cart, **terms: Any) -> Placement:
-    placement = await shop.ask(asked, **terms)
-    assert placement.refusal is None, placement.refusal
-    return placement
-
-
-async def paid(shop: Shop, asked: Cart, **terms: Any) -> str:
-    order_no = (await ordered(shop, asked, **terms)).order_no
-    await shop.pay(order_no)
-    await shop.when(order_no, lambda view: bool(view.sub_orders) or view.status is Status.CLOSED)
-    return order_no
+from tests.support.trade import buy, cart, coupon, coupon_state, merchant, ordered, policy, promote, shelf, shelve
 
 
 async def a_coupon(shop: Shop, person: Person) -> tuple[str, str, str]:
@@ -88,7 +68,7 @@ async def test_edge_30_an_order_that_is_refused_or_closes_gives_the_coupon_back(
     await shop.cancel(let_go.order_no)
     await shop.ended(let_go.order_no)
     assert await coupon_state(shop, mine) == "AVAILABLE"
-    order_no = await paid(shop, asked)
+    order_no = await buy(shop, asked)
     await shop.cancel(order_no)
     await shop.ended(order_no)
     assert await coupon_state(shop, mine) == "AVAILABLE"
@@ -99,7 +79,7 @@ async def test_a_coupon_stays_used_while_a_part_of_its_order_lives(shop: Shop) -
     person = Person()
     sku, mine, _ = await a_coupon(shop, person)
     other = await shop.sku(merchant=merchant())
-    order_no = await paid(shop, cart(shop, person, 1_800, (sku, 1), (other, 1), coupons=(mine,)))
+    order_no = await buy(shop, cart(shop, person, 1_800, (sku, 1), (other, 1), coupons=(mine,)))
     first, second = await shop.split(order_no)
     await shop.cancel(first)
     await until(lambda: shop.show(order_no), lambda view: bool(view.refunds))
@@ -120,7 +100,7 @@ async def test_edge_4_goods_that_are_gone_when_they_are_paid_are_paid_back_at_on
     gone, there = await shop.sku(merchant=owner, pieces=1), await shop.sku(merchant=owner)
     await policy(shop, owner, StockPolicy.DEDUCT_ON_PAYMENT)
     placed = await ordered(shop, cart(shop, Person(), 2_000, (gone, 1), (there, 1)))
-    rival = await paid(shop, cart(shop, Person(), 1_000, (gone, 1)))
+    rival = await buy(shop, cart(shop, Person(), 1_000, (gone, 1)))
     await shop.pay(placed.order_no)
     view = await shop.when(placed.order_no, lambda view: any(refund.state == "DONE" for refund in view.refunds))
     assert [refund.amount_fen for refund in view.refunds] == [1_000]
@@ -144,7 +124,7 @@ async def test_paid_goods_that_are_gone_close_the_order_when_they_are_all_of_it_
     wanted = ((gone, 1), (there, 1))[:lines]
     asked = cart(shop, Person(), 1_000 * lines, *wanted)
     placed = await ordered(shop, asked, shortage_closes_order=closes)
-    await paid(shop, cart(shop, Person(), 1_000, (gone, 1)))
+    await buy(shop, cart(shop, Person(), 1_000, (gone, 1)))
     await shop.pay(placed.order_no)
     assert (await shop.ended(placed.order_no)).close_reason is CloseReason.OUT_OF_STOCK
     view = await shop.show(placed.order_no)
@@ -189,7 +169,7 @@ async def test_a_gift_is_reserved_shipped_and_given_back_like_what_it_comes_with
     sku, present = await shop.sku(merchant=owner), await shop.sku(merchant=owner, pieces=1)
     await promote(shop, kind="GIFT", skus=[sku], threshold_pieces=2, gift_sku=present)
     asked = cart(shop, Person(), 2_000, (sku, 2))
-    order_no = await paid(shop, asked)
+    order_no = await buy(shop, asked)
     assert (await shop.level(present))["deducted"] == 1
     (part,) = (await shop.show(order_no)).sub_orders
     assert [(line.sku, line.pay_fen) for line in part.lines] == [(sku, 2_000), (present, 0)]
@@ -207,7 +187,7 @@ async def test_freight_is_paid_with_the_order_and_back_with_the_part_that_it_was
     )
     stone = await shop.sku(merchant=heavy, weight_g=2_500)
     book = await shop.sku(merchant=light, weight_g=100)
-    order_no = await paid(shop, cart(shop, Person(), 2_900, (stone, 1), (book, 1)))
+    order_no = await buy(shop, cart(shop, Person(), 2_900, (stone, 1), (book, 1)))
     view = await shop.show(order_no)
     assert view.shipping_fen == sum(part.shipping_fen for part in view.sub_orders) == 900
     await shop.cancel(order_no)
@@ -226,7 +206,7 @@ async def test_edge_19_pieces_of_two_warehouses_are_two_sub_orders_and_lie_there
     sku = await shop.sku(merchant=owner, pieces=2)
     await shelve(shop, owner, "w1", **{sku: 1})
     await shelve(shop, owner, "w2", **{sku: 1})
-    order_no = await paid(shop, cart(shop, Person(), 2_000, (sku, 2)))
+    order_no = await buy(shop, cart(shop, Person(), 2_000, (sku, 2)))
     assert sorted(part.warehouse or "" for part in (await shop.show(order_no)).sub_orders) == ["w1", "w2"]
     assert await shelf(shop, sku) == {"w1": (0, 1, 0), "w2": (0, 1, 0)}
     await shop.cancel(order_no)
@@ -239,7 +219,7 @@ async def test_what_ships_leaves_the_shelf(shop: Shop) -> None:
     owner = merchant()
     sku = await shop.sku(merchant=owner)
     await shelve(shop, owner, "w1", **{sku: 3})
-    order_no = await paid(shop, cart(shop, Person(), 2_000, (sku, 2)))
+    order_no = await buy(shop, cart(shop, Person(), 2_000, (sku, 2)))
     (number,) = await shop.split(order_no)
     await shop.ship(number)
     await until(lambda: shelf(shop, sku), lambda seen: seen == {"w1": (1, 0, 2)})

@@ -4,7 +4,7 @@ import asyncio
 
 from domain.order.lines import RefusalCode
 from tests.support.shop import Person, Shop
-from tests.workflows.test_stories import FAR
+from tests.support.stories import FAR
 
 CAP = 5
 

@@ -10,8 +10,7 @@ from domain.order.precedence import CaptureOutcome
 from domain.order.status import CloseReason
 from store.money.reconciliation import QUESTIONS, mismatches
 from store.money.settlement import PostgresSettlement
-from tests.store.money.test_settlement import DUE
-from tests.support.books import NOW, Ledgers, line
+from tests.support.books import DUE, NOW, Ledgers, line
 from tests.support.refunds import Refunds, shared
 
 A_CAPTURE = "(SELECT capture_id FROM captures WHERE fate = 'ACCEPTED' LIMIT 1)"

@@ -15,12 +15,10 @@ from domain.records.settlement import Earned
 from store.accounts.points import PostgresPoints
 from store.money.settlement import PostgresSettlement
 from store.tables import metadata
-from tests.support.books import BUYER, NOW, AnswerLost, Ledgers, line
+from tests.support.books import BUYER, DUE, NOW, WEEK, AnswerLost, Ledgers, line
 from tests.support.refunds import Refunds, gift, shared
 
 PAGE = (Path(__file__).parents[3] / "docs/money.md").read_text()
-WEEK = timedelta(days=7)
-DUE = NOW + WEEK
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Calls that come together share a transaction, and none of them notices."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
@@ -12,23 +11,12 @@ from activities.stock import Moved, ReleaseStock, Restock, StockOf
 from domain.order.reservation import Reserved, ReserveStock
 from store.database.batcher import Batcher, Overloaded
 from store.stock.ledger import PostgresStock
-from tests.store.stock.test_contention import deadlocks_are_heard, engines, ledgers_of_workers
-from tests.store.stock.test_stock import level
 from tests.support.books import forgetful, lines, order_number
-
-__all__ = ["deadlocks_are_heard", "engines", "ledgers_of_workers"]
+from tests.support.stock import held_up, level
 
 
 def wanting(*wanted: tuple[str, int]) -> ReserveStock:
     return ReserveStock(order_no=order_number(), lines=lines(*wanted))
-
-
-@asynccontextmanager
-async def held_up(engine: AsyncEngine, sku: str) -> AsyncIterator[None]:
-    """Somebody else has the SKU's row locked: a batch that wants it is under way for as long."""
-    async with engine.begin() as db:
-        await db.execute(text("SELECT FROM stock WHERE sku = :sku FOR UPDATE"), {"sku": sku})
-        yield
 
 
 async def transactions(engine: AsyncEngine) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.order.product import Product
 from store.catalog.products import PostgresCatalog
-from tests.cli.test_commands import starter
+from tests.support.command_line import typed_here
 
 Ran = subprocess.CompletedProcess[str]
 Stock = Callable[..., Ran]
@@ -30,7 +30,7 @@ async def stock(engine: AsyncEngine, database_url: str) -> Stock:
         "ORDERS_WEBHOOK_SECRET": "whsec_" + "c2VjcmV0" * 4,
         "ORDERS_ORDER_NUMBER_KEY": "n" * 32,
     }
-    return lambda *words: starter("stock", *words, **own)
+    return lambda *words: typed_here("stock", *words, **own)
 
 
 def done(ran: Ran) -> dict[str, Any]:

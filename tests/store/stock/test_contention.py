@@ -10,35 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from activities.stock import ReleaseStock, Restock, StockOf
 from domain.order.reservation import ReserveStock
 from domain.order.stock import PurchaseLimit
-from store.database.asyncpg_direct import is_about_a_member, sqlstate
-from store.database.engine import engine_for
 from store.stock.changes import set_limit
 from store.stock.ledger import PostgresStock
-from tests.store.stock.test_stock import level
 from tests.support.books import lines, order_number
-
-
-@pytest.fixture
-async def engines(engine: AsyncEngine, database_url: str) -> AsyncIterator[list[AsyncEngine]]:
-    """As if there were several workers."""
-    made = [engine_for(database_url, pool_size=8) for _ in range(3)]
-    yield made
-    for one in made:
-        await one.dispose()
-
-
-@pytest.fixture
-def ledgers_of_workers(engines: list[AsyncEngine]) -> list[PostgresStock]:
-    return [PostgresStock(engine) for engine in engines]
-
-
-@pytest.fixture
-def deadlocks_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batcher would try the members of a deadlocked batch one by one, and nobody would notice."""
-    monkeypatch.setattr(
-        "store.database.batcher.is_about_a_member",
-        lambda fault: sqlstate(fault) != "40P01" and is_about_a_member(fault),
-    )
+from tests.support.stock import level
 
 
 async def buy(stock: PostgresStock, *wanted: tuple[str, int]) -> str | None:

@@ -16,10 +16,9 @@ from domain.order.reservation import Reserved, ReserveStock
 from domain.order.stock import PurchaseLimit
 from store.stock.changes import set_limit
 from store.stock.ledger import PostgresStock
-from tests.store.stock.test_batches import held_up
-from tests.store.stock.test_stock import level
 from tests.support.books import SOMEBODY_WAITS, lines, order_number
 from tests.support.servers import ROOT
+from tests.support.stock import held_up, level
 
 ORDERS = 600
 

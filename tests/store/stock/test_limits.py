@@ -11,11 +11,8 @@ from domain.order.reservation import OverLimit, Reserved, ReserveStock, StockLin
 from domain.order.stock import PurchaseLimit, StockPolicy
 from store.stock.changes import drop_limit, set_limit
 from store.stock.ledger import PostgresStock
-from tests.store.stock.test_contention import engines, ledgers_of_workers
-from tests.store.stock.test_stock import level
 from tests.support.books import BUYER, NOW, lines, order_number
-
-__all__ = ["engines", "ledgers_of_workers"]
+from tests.support.stock import level
 
 DAY_S = 86_400
 

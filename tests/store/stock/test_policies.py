@@ -9,8 +9,8 @@ from domain.order.reservation import Reserved, ReserveStock, Shortage, StockLine
 from domain.order.stock import StockPolicy
 from store.stock.changes import history
 from store.stock.ledger import PostgresStock
-from tests.store.stock.test_stock import level
 from tests.support.books import order_number
+from tests.support.stock import level
 
 ON_PAYMENT = StockPolicy.DEDUCT_ON_PAYMENT
 

@@ -10,15 +10,7 @@ from activities.stock import Deducted, Moved, ReleaseStock, Restock, StockOf
 from domain.order.reservation import Reserved, ReserveStock, Shortage, StockLine
 from store.stock.ledger import PostgresStock
 from tests.support.books import AnswerLost, forgetful, lines, order_number
-
-
-async def level(stock: PostgresStock, sku: str = "A") -> tuple[int, int, int]:
-    """Available, reserved, deducted; and they add up."""
-    counters = (await stock.levels([sku]))[sku]
-    parts = counters["available"], counters["reserved"], counters["deducted"]
-    assert sum(parts) == counters["sellable_total"]
-    assert min(parts) >= 0
-    return parts
+from tests.support.stock import level
 
 
 async def reserve(stock: PostgresStock, order_no: str, *wanted: tuple[str, int]) -> Reserved:
