@@ -101,8 +101,8 @@ class Owed(Message):
     key: str = ""
     refund_no: str | None = None
     restock: list[StockLine] = []  # noqa: RUF012  pydantic copies it
-    put_back: list[str] = []  # noqa: RUF012
-    put_back_pieces: list[ReshelvePieces] = []  # noqa: RUF012
+    reshelve: list[str] = []  # noqa: RUF012
+    reshelve_pieces: list[ReshelvePieces] = []  # noqa: RUF012
     coupons: bool = False
 
 

@@ -50,7 +50,7 @@ class PaymentProvider(Protocol):
         ...
 
 
-class Cashbox(Protocol):
+class PaymentLedger(Protocol):
     """What the platform writes down of payments and refunds, in its journal."""
 
     async def payment_opened(self, opened: OpenPayment) -> None:
@@ -94,15 +94,15 @@ class MakeRefund(Message):
 class PaymentActivities:
     """Calls to the provider, each followed by what the platform notes of it."""
 
-    def __init__(self, provider: PaymentProvider, cashbox: Cashbox) -> None:
+    def __init__(self, provider: PaymentProvider, payments: PaymentLedger) -> None:
         self._provider = provider
-        self._cashbox = cashbox
+        self._ledger = payments
 
     @activity.defn
     async def create_payment(self, request: PaymentRequest) -> OpenPayment:
         """Key: the payment's id, which is the order's number."""
         opened = await self._provider.create(request)
-        await self._cashbox.payment_opened(opened)
+        await self._ledger.payment_opened(opened)
         return opened
 
     @activity.defn
@@ -113,18 +113,18 @@ class PaymentActivities:
     @activity.defn
     async def take_stray_payment(self, request: StrayCapture) -> StrayTaken:
         """Key: the capture."""
-        return await self._cashbox.take_stray(request)
+        return await self._ledger.take_stray(request)
 
     @activity.defn
     async def refund(self, request: MakeRefund) -> RefundAnswer:
         """Key: the refund's number. After a fault it first asks what became of the call before."""
-        order = await self._cashbox.refund_to_make(request.refund_no)
+        order = await self._ledger.refund_to_make(request.refund_no)
         answer = None
         if activity.info().attempt > 1:
             answer = await self._provider.query_refund(order.refund_no)
         if answer is None or answer.state is RefundState.REFUSED:
             answer = await self._provider.refund(order)
-        await self._cashbox.refund_answered(answer)
+        await self._ledger.refund_answered(answer)
         if answer.state is RefundState.REFUSED:
             raise ApplicationError(f"the provider refused refund {order.refund_no}: {answer.detail}")
         return answer

@@ -83,7 +83,7 @@ class RefundDecided(Message):
     refused: Refused | None = None
     amount_fen: int = 0
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
-    pay_back: Owed = Owed()
+    owed: Owed = Owed()
 
 
 class RefundLedger(Protocol):

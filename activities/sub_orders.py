@@ -44,7 +44,7 @@ class Closed(Message):
     refused: Refused | None = None
     closed: list[str] = []  # noqa: RUF012  pydantic copies it
     reason: CloseReason | None = None  # of the closing that came first, which may be another party's
-    pay_back: Owed = Owed()
+    owed: Owed = Owed()
 
 
 class ClosePieces(Message):
@@ -68,7 +68,7 @@ class PiecesClosed(Message):
     left: list[Pieces] = []  # noqa: RUF012  pydantic copies it
     closed: list[str] = []  # noqa: RUF012
     amount_fen: int = 0
-    pay_back: Owed = Owed()
+    owed: Owed = Owed()
 
 
 class RecordRescheduled(Message):

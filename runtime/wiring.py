@@ -36,7 +36,7 @@ from store.after_sale.refunds import PostgresRefunds
 from store.after_sale.views import PostgresCaseViews
 from store.database.engine import engine_for
 from store.money.inbox import PostgresInbox
-from store.money.payments import PostgresCashbox
+from store.money.payments import PostgresPayments
 from store.orders.attention import PostgresAttention
 from store.orders.audit import PostgresAudit
 from store.orders.checkout_keys import PostgresCheckoutKeys
@@ -106,7 +106,7 @@ async def open_activities(settings: Settings, engine: AsyncEngine, client: Clien
             OrderActivities(book),
             SubOrderActivities(sub_book),
             AttentionActivities(PostgresAttention(engine)),
-            PaymentActivities(await opened(parties.payments), PostgresCashbox(engine)),
+            PaymentActivities(await opened(parties.payments), PostgresPayments(engine)),
             MerchantActivities(await opened(parties.merchants), sub_book),
             RefundActivities(PostgresRefunds(engine)),
             AfterSaleActivities(PostgresAfterSales(engine)),

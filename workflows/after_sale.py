@@ -109,7 +109,7 @@ class AfterSale:
             return
         for number in decided.closed:
             await tell_closed(number, CloseReason.CANCELLED_BY_BUYER)
-        await give_back(self._order_no, decided.pay_back, self._steps)
+        await give_back(self._order_no, decided.owed, self._steps)
         await self._conclude(EndRefund(case_no=self._no, amount_fen=decided.amount_fen, at=workflow.now()))
 
     async def _decide(self) -> RefundDecided:

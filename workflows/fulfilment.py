@@ -106,7 +106,7 @@ class Fulfilment:
         self.close_reason = closed.reason
         for number in closed.closed:
             await tell_closed(number, closed.reason)
-        self.give_back(closed.pay_back)
+        self.give_back(closed.owed)
         return closing_answer(closed.reason, cancel.actor)
 
     def give_back(self, owed: Owed) -> None:

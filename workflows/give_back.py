@@ -17,10 +17,10 @@ async def give_back(order_no: str, owed: Owed, steps: Steps) -> None:
     if owed.restock:
         lines = Restock(order_no=order_no, reason_key=owed.key, lines=owed.restock)
         await steps.local(StockActivities.restock, lines, AttentionTopic.RESTOCK)
-    for sub_order_no in owed.put_back:
+    for sub_order_no in owed.reshelve:
         goods = GoodsOf(sub_order_no=sub_order_no)
         await steps.local(GoodsActivities.reshelve_goods, goods, AttentionTopic.RESTOCK)
-    for pieces in owed.put_back_pieces:
+    for pieces in owed.reshelve_pieces:
         await steps.local(GoodsActivities.reshelve_pieces, pieces, AttentionTopic.RESTOCK)
     if owed.coupons:
         coupons = CouponsOf(order_no=order_no, at=workflow.now())

@@ -260,7 +260,7 @@ class SubOrder:
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         assert closed.reason is not None
-        self._give_back(closed.pay_back)
+        self._give_back(closed.owed)
         await self._follow_closing(closed.closed, closed.reason)
         return closing_answer(closed.reason, cancel.actor)
 
@@ -272,7 +272,7 @@ class SubOrder:
         if closed.refused is not None:
             return Answer(status=closed.refused.status, refused=closed.refused)
         self._left = by_line(closed.left)
-        self._give_back(closed.pay_back)
+        self._give_back(closed.owed)
         await self._follow_closing(closed.closed, cancel_reason(cancel.actor))
         return Answer(status=self._status)
 

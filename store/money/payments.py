@@ -87,8 +87,8 @@ def owed_key(key: str) -> str:
     return f"owe/{key}"
 
 
-class PostgresCashbox:
-    """Implements `activities.payment.Cashbox`."""
+class PostgresPayments:
+    """Implements `activities.payment.PaymentLedger`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -129,8 +129,8 @@ def owed_for(
         key=cause.key,
         refund_no=refund_no,
         restock=_restock(refund.units, sellable),
-        put_back=[stocked[back.idx] for back in refund.sub_orders if back.emptied and back.idx in stocked],
-        put_back_pieces=[
+        reshelve=[stocked[back.idx] for back in refund.sub_orders if back.emptied and back.idx in stocked],
+        reshelve_pieces=[
             ReshelvePieces(sub_order_no=stocked[back.idx], reason_key=cause.key, lines=_stock_lines(back.units))
             for back in refund.sub_orders
             if back.idx in stocked and not back.emptied and not back.shipped

@@ -47,7 +47,7 @@ def pieces_key(sub_order_no: str, key: str) -> str:
 async def closing_owes(db: AsyncConnection, number: str) -> Owed | None:
     """What the cancel of an order after its split, or of a sub-order, has decided to give back."""
     closed = await kept(db, order_operations, cancel_key(number), Closed)
-    return closed.pay_back if closed is not None else None
+    return closed.owed if closed is not None else None
 
 
 async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[Owed]:
@@ -58,7 +58,7 @@ async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[Owed]:
 
 def owed_of(answers: Sequence[str]) -> list[Owed]:
     """Each of the answers has what it pays back, by whichever operation it was given."""
-    return [RefundDecided.model_validate_json(answer).pay_back for answer in answers]
+    return [RefundDecided.model_validate_json(answer).owed for answer in answers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ async def close_sub_orders(db: AsyncConnection, request: CloseSubOrders) -> Clos
     wanted = {place: left for place, left in order.pieces.left.items() if place[0] in indexes}
     key = cancel_key(request.sub_order_no or request.order_no)
     done = await close(db, order, wanted, Cause(key, request.reason.value, request.actor, request.at, request.note))
-    return Closed(closed=done.closed, reason=request.reason, pay_back=done.pay_back)
+    return Closed(closed=done.closed, reason=request.reason, owed=done.owed)
 
 
 async def close_pieces(db: AsyncConnection, request: ClosePieces) -> PiecesClosed:
@@ -112,7 +112,7 @@ async def close_pieces(db: AsyncConnection, request: ClosePieces) -> PiecesClose
     if done.refused is not None:
         return PiecesClosed(refused=done.refused)
     left, _ = await what_is_left(db, sub)
-    return PiecesClosed(left=left, closed=done.closed, amount_fen=done.amount_fen, pay_back=done.pay_back)
+    return PiecesClosed(left=left, closed=done.closed, amount_fen=done.amount_fen, owed=done.owed)
 
 
 async def close_lines_of(
@@ -145,7 +145,7 @@ async def close(
     return RefundDecided(
         amount_fen=refund.amount_fen,
         closed=[row.sub_order_no for row in order.subs if row.idx in emptied],
-        pay_back=owed_for(order.row, order.subs, refund, cause, refund_no, came_back.sellable),
+        owed=owed_for(order.row, order.subs, refund, cause, refund_no, came_back.sellable),
     )
 
 

@@ -15,8 +15,8 @@ from store.database.keys import kept, once
 from store.tables import (
     merchant_warehouses,
     physical_operations,
-    physical_put_backs,
     physical_reservations,
+    physical_reshelvings,
     physical_stock,
     stock_entries,
 )
@@ -42,7 +42,7 @@ class PostgresPhysical:
         async def effect() -> Answer:
             given, allocations = plan(await _seen(db, skus))
             if allocations and not await _was_released(db, order_no):
-                await _reserve(db, [one for one in allocations if not await _was_put_back(db, one.sub_key)])
+                await _reserve(db, [one for one in allocations if not await _was_reshelved(db, one.sub_key)])
             return given
 
         async with self._engine.begin() as db:
@@ -57,9 +57,9 @@ class PostgresPhysical:
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
         async def effect() -> GoodsTaken:
-            if await _was_put_back(db, request.sub_order_no):
+            if await _was_reshelved(db, request.sub_order_no):
                 return GoodsTaken(taken=False)
-            unwanted = await _pieces_put_back(db, request.sub_order_no)
+            unwanted = await _pieces_reshelved(db, request.sub_order_no)
             wanted = [
                 Allocation(
                     sub_key=request.sub_order_no,
@@ -82,13 +82,13 @@ class PostgresPhysical:
         return await self._end(request.sub_order_no, "ship", "SHIPPED")
 
     async def reshelve(self, request: GoodsOf) -> Moved:
-        return await self._end(request.sub_order_no, "put_back", "PUT_BACK")
+        return await self._end(request.sub_order_no, "reshelve", "RESHELVED")
 
     async def reshelve_pieces(self, request: ReshelvePieces) -> Moved:
         async with self._engine.begin() as db:
             await _lock_order(db, parse(request.sub_order_no).order_no)
-            key = f"{request.sub_order_no}/put_back/{request.reason_key}"
-            return await once(db, physical_operations, key, Moved, lambda: _put_back_pieces(db, request))
+            key = f"{request.sub_order_no}/reshelve/{request.reason_key}"
+            return await once(db, physical_operations, key, Moved, lambda: _reshelve_pieces(db, request))
 
     async def _end(self, sub_order_no: str, verb: str, state: str) -> Moved:
         async with self._engine.begin() as db:
@@ -121,8 +121,8 @@ async def _was_released(db: AsyncConnection, order_no: str) -> bool:
     return await kept(db, physical_operations, _release_key(order_no), Moved) is not None
 
 
-async def _was_put_back(db: AsyncConnection, sub_order_no: str) -> bool:
-    return await kept(db, physical_operations, f"{sub_order_no}/put_back", Moved) is not None
+async def _was_reshelved(db: AsyncConnection, sub_order_no: str) -> bool:
+    return await kept(db, physical_operations, f"{sub_order_no}/reshelve", Moved) is not None
 
 
 async def _seen(db: AsyncConnection, skus: Mapping[str, str]) -> list[Warehouse]:
@@ -197,26 +197,26 @@ async def _release(db: AsyncConnection, order_no: str) -> Moved:
     rows = (await db.execute(select(held.c.sub_order_no, held.c.sku, held.c.warehouse).where(of_order))).all()
     places = {(row.sku, row.warehouse) for row in rows}
     await _lock(db, tuple_(physical_stock.c.sku, physical_stock.c.warehouse).in_(places))
-    ended = [await _end(db, sub_order_no, "PUT_BACK") for sub_order_no in sorted({row.sub_order_no for row in rows})]
+    ended = [await _end(db, sub_order_no, "RESHELVED") for sub_order_no in sorted({row.sub_order_no for row in rows})]
     return Moved(pieces=sum(one.pieces for one in ended))
 
 
-async def _pieces_put_back(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:
+async def _pieces_reshelved(db: AsyncConnection, sub_order_no: str) -> dict[int, int]:
     """The pieces of each line that are not wanted any more, by line number."""
-    pieces = func.sum(physical_put_backs.c.quantity)
-    of_sub = physical_put_backs.c.sub_order_no == sub_order_no
+    pieces = func.sum(physical_reshelvings.c.quantity)
+    of_sub = physical_reshelvings.c.sub_order_no == sub_order_no
     found = await db.execute(
-        select(physical_put_backs.c.line_no, pieces).where(of_sub).group_by(physical_put_backs.c.line_no)
+        select(physical_reshelvings.c.line_no, pieces).where(of_sub).group_by(physical_reshelvings.c.line_no)
     )
     return {line_no: int(count) for line_no, count in found}
 
 
-async def _put_back_pieces(db: AsyncConnection, request: ReshelvePieces) -> Moved:
+async def _reshelve_pieces(db: AsyncConnection, request: ReshelvePieces) -> Moved:
     """Put some pieces back on the shelf. It is recorded even if nothing is reserved yet: a late `take_goods` then takes
     that many fewer."""
     of_refund = {"sub_order_no": request.sub_order_no, "reason_key": request.reason_key}
     rows = [{**of_refund, "line_no": line.line_no, "quantity": line.quantity} for line in request.lines]
-    await db.execute(insert(physical_put_backs), rows)
+    await db.execute(insert(physical_reshelvings), rows)
     moved: defaultdict[Place, int] = defaultdict(int)
     for line in request.lines:
         for place, pieces in await _take_off(db, request.sub_order_no, line):
@@ -234,7 +234,7 @@ async def _take_off(db: AsyncConnection, sub_order_no: str, line: StockLine) -> 
     taken, wanted = [], line.quantity
     for row in (await db.execute(select(held).where(of_line).with_for_update())).all():
         pieces = min(wanted, row.quantity)
-        ended = {"state": "PUT_BACK"} if pieces == row.quantity else {"quantity": row.quantity - pieces}
+        ended = {"state": "RESHELVED"} if pieces == row.quantity else {"quantity": row.quantity - pieces}
         await db.execute(update(held).where(of_line, held.c.warehouse == row.warehouse).values(ended))
         taken.append(((row.sku, row.warehouse), pieces))
         wanted -= pieces

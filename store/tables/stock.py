@@ -177,7 +177,7 @@ physical_reservations = Table(
     text("state", default="RESERVED"),
     at("at"),
     PrimaryKeyConstraint("sub_order_no", "line_no", "warehouse"),
-    CheckConstraint("state IN ('RESERVED', 'SHIPPED', 'PUT_BACK')", name="state"),
+    CheckConstraint("state IN ('RESERVED', 'SHIPPED', 'RESHELVED')", name="state"),
     Index(None, "order_no"),
     Index("physical_reservations_open_idx", "order_no", postgresql_where=sql("state = 'RESERVED'")),
     postgresql_with=_CHANGES,
@@ -185,8 +185,8 @@ physical_reservations = Table(
 
 # The pieces that a sub-order does not need any more, by the refund they belong to: a late `take_goods` takes that many
 # fewer.
-physical_put_backs = Table(
-    "physical_put_backs",
+physical_reshelvings = Table(
+    "physical_reshelvings",
     metadata,
     text("sub_order_no"),
     text("reason_key"),

@@ -21,7 +21,7 @@ from domain.order.precedence import CaptureOutcome
 from domain.order.reservation import StockLine
 from domain.order.status import Actor, Answer, CloseReason, Status, fold
 from domain.splitting.plan import cut, plan
-from store.money.payments import PostgresCashbox
+from store.money.payments import PostgresPayments
 from store.orders.attention import PostgresAttention
 from store.orders.order_book import PostgresOrderBook
 from store.orders.sub_order_book import PostgresSubOrderBook
@@ -114,7 +114,7 @@ class Ledgers:
         self.book = PostgresOrderBook(self.engine)
         self.sub_book = PostgresSubOrderBook(self.engine)
         self.attention = PostgresAttention(self.engine)
-        self.cashbox = PostgresCashbox(self.engine)
+        self.payments = PostgresPayments(self.engine)
         self.views = PostgresViews(self.engine)
 
     def record(

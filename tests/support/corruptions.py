@@ -83,7 +83,7 @@ CORRUPTIONS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         "a parcel's pieces did not leave its warehouse with it, or left it without it",
-        (f"UPDATE physical_reservations SET state = 'PUT_BACK' WHERE {one_row('physical_reservations', IS_SHIPPED)}",),
+        (f"UPDATE physical_reservations SET state = 'RESHELVED' WHERE {one_row('physical_reservations', IS_SHIPPED)}",),
     ),
     # --- money
     (

@@ -165,7 +165,7 @@ async def test_goods_set_aside_for_a_closed_order_and_its_coupon_are_found_and_h
         assert found_about(report, f"stock/physical/{sku}/w1")
     assert await alarms(shop, order_no) == 1
     assert [mark.topic for mark in (await shop.show(order_no)).attention] == ["audit"]
-    await shop.sql(held, state="PUT_BACK", no=int(order_no))
+    await shop.sql(held, state="RESHELVED", no=int(order_no))
     await shop.sql(taken, state="AVAILABLE", no=None, id=code)
     assert found_about(await audit(shop), order_no) == []
     assert (await shop.show(order_no)).attention == []

@@ -71,7 +71,7 @@ ALWAYS: tuple[Check, ...] = (
         "more pieces are set aside in warehouses for a sub-order than it has",
         """SELECT r.sub_order_no, r.line_no, r.pieces, l.pieces FROM (
              SELECT sub_order_no, line_no, sum(quantity) AS pieces FROM physical_reservations
-             WHERE state <> 'PUT_BACK' GROUP BY sub_order_no, line_no) r
+             WHERE state <> 'RESHELVED' GROUP BY sub_order_no, line_no) r
            JOIN sub_orders s USING (sub_order_no) LEFT JOIN (
              SELECT order_no, idx, line_no, sum(last_unit - first_unit + 1) AS pieces
              FROM sub_order_lines GROUP BY order_no, idx, line_no) l

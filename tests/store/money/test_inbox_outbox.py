@@ -129,7 +129,7 @@ async def test_money_without_an_open_run_is_told_apart_by_what_the_books_know(
     """Accepted before, on its way back, too late for its order, or for no order at all."""
     paid, unpaid = await ledgers.paid(), await ledgers.placed()
     back = ledgers.capture("p", capture_id="back")
-    await ledgers.cashbox.take_stray(StrayCapture(capture=back, why=CaptureOutcome.UNKNOWN_ORDER))
+    await ledgers.payments.take_stray(StrayCapture(capture=back, why=CaptureOutcome.UNKNOWN_ORDER))
     outcomes = {
         CaptureOutcome.DUPLICATE: ledgers.capture(paid),
         CaptureOutcome.ALREADY_STRAY: back,

@@ -13,7 +13,7 @@ from domain.order.payment import Capture, OpenPayment, RefundAnswer, RefundState
 from domain.order.precedence import CaptureOutcome
 from domain.order.status import CloseReason
 from store.money.journal import ORDERS, PROVIDER, post
-from store.money.payments import PostgresCashbox, decide_refund
+from store.money.payments import PostgresPayments, decide_refund
 from store.rows.sub_orders import lock_order
 from tests.support.books import NOW, AnswerLost, Ledgers, forgetful
 
@@ -119,7 +119,7 @@ async def test_each_capture_has_one_fate_whoever_takes_it_first(ledgers: Ledgers
         capture = ledgers.capture(order_no)
 
         async def take(capture: Capture = capture) -> str | None:
-            return (await ledgers.cashbox.take_stray(stray(capture))).refund_no
+            return (await ledgers.payments.take_stray(stray(capture))).refund_no
 
         if n == 0:
             outcome, refund_no = await ledgers.accept(order_no, capture), await take()
@@ -139,12 +139,12 @@ async def test_each_capture_has_one_fate_whoever_takes_it_first(ledgers: Ledgers
 async def test_money_that_nobody_wants_is_posted_once_and_owed_back_whole(ledgers: Ledgers) -> None:
     """Edge case 12: also for an order that does not exist. Ten at once."""
     capture = ledgers.capture("no such order", 777)
-    taken = await asyncio.gather(*(ledgers.cashbox.take_stray(stray(capture)) for _ in range(10)))
+    taken = await asyncio.gather(*(ledgers.payments.take_stray(stray(capture)) for _ in range(10)))
     assert {one.refund_no for one in taken} == {f"S{capture.capture_id}"}
     assert await ledgers.balances() == {"provider": 777, "stray": -777}
-    refund = await ledgers.cashbox.refund_to_make(f"S{capture.capture_id}")
+    refund = await ledgers.payments.refund_to_make(f"S{capture.capture_id}")
     assert (refund.amount_fen, refund.payment_id, refund.capture_id) == (777, "no such order", capture.capture_id)
-    await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=refund.refund_no, state=RefundState.DONE))
+    await ledgers.payments.refund_answered(RefundAnswer(refund_no=refund.refund_no, state=RefundState.DONE))
     assert await ledgers.balances() == {}
 
 
@@ -153,7 +153,7 @@ async def test_a_refund_that_is_answered_twice_is_posted_once(ledgers: Ledgers) 
     refund_no = await closed(ledgers)
     assert await ledgers.balances() == {"provider": 1_000, "refunds": -1_000}
     done = RefundAnswer(refund_no=refund_no, state=RefundState.DONE)
-    await asyncio.gather(*(ledgers.cashbox.refund_answered(done) for _ in range(10)))
+    await asyncio.gather(*(ledgers.payments.refund_answered(done) for _ in range(10)))
     assert await ledgers.balances() == {}
     assert await ledgers.one("SELECT count(*) FROM outbox WHERE message_id LIKE 'refunded/%'") == 1
     assert await ledgers.one("SELECT count(*) FROM order_events WHERE action = 'REFUND'") == 1
@@ -164,7 +164,7 @@ async def test_a_refused_refund_is_still_owed_and_may_be_done_later(ledgers: Led
     refund_no = await closed(ledgers)
     states = []
     for state in (RefundState.REFUSED, RefundState.DONE, RefundState.REFUSED):
-        await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=refund_no, state=state, detail=state))
+        await ledgers.payments.refund_answered(RefundAnswer(refund_no=refund_no, state=state, detail=state))
         states.append((await ledgers.one("SELECT state FROM refunds"), await ledgers.balances()))
     owed = {"provider": 1_000, "refunds": -1_000}
     assert states == [("REFUSED", owed), ("DONE", {}), ("DONE", {})]
@@ -197,7 +197,7 @@ async def test_nothing_is_refunded_of_nothing(ledgers: Ledgers, paid: bool) -> N
 async def test_where_the_buyer_pays_is_noted(ledgers: Ledgers) -> None:
     """The order shows it."""
     order_no = await ledgers.placed()
-    await ledgers.cashbox.payment_opened(OpenPayment(payment_id=order_no, cashier_url="/pay/here"))
+    await ledgers.payments.payment_opened(OpenPayment(payment_id=order_no, cashier_url="/pay/here"))
     view = await ledgers.views.order(order_no)
     assert view is not None
     assert view.payment_link == "/pay/here"
@@ -205,14 +205,14 @@ async def test_where_the_buyer_pays_is_noted(ledgers: Ledgers) -> None:
 
 async def test_a_commit_whose_answer_is_lost_has_its_effect_once(ledgers: Ledgers) -> None:
     """Taken as stray, and answered as refunded, each with a fault and then again."""
-    losing = PostgresCashbox(forgetful(ledgers.engine))
+    losing = PostgresPayments(forgetful(ledgers.engine))
     capture = ledgers.capture("no such order")
     done = RefundAnswer(refund_no=f"S{capture.capture_id}", state=RefundState.DONE)
     with pytest.raises(AnswerLost):
         await losing.take_stray(stray(capture))
-    assert (await ledgers.cashbox.take_stray(stray(capture))).refund_no == done.refund_no
+    assert (await ledgers.payments.take_stray(stray(capture))).refund_no == done.refund_no
     with pytest.raises(AnswerLost):
         await losing.refund_answered(done)
-    await ledgers.cashbox.refund_answered(done)
+    await ledgers.payments.refund_answered(done)
     assert await ledgers.balances() == {}
     assert await ledgers.one("SELECT count(*) FROM journal_postings") == 2

@@ -145,9 +145,9 @@ async def test_a_partial_refund_then_a_cancel_brings_each_piece_back_once(ledger
     order_no, (sub,) = await ledgers.split(line(1, quantity=5))
     two = await refunds.cancel(sub, {1: 2})
     rest = await ledgers.close(order_no, sub)
-    assert two.pay_back.restock == [StockLine(line_no=1, sku="SKU1", quantity=2)]
-    assert rest.pay_back.restock == [StockLine(line_no=1, sku="SKU1", quantity=3)]
-    assert two.pay_back.key != rest.pay_back.key
+    assert two.owed.restock == [StockLine(line_no=1, sku="SKU1", quantity=2)]
+    assert rest.owed.restock == [StockLine(line_no=1, sku="SKU1", quantity=3)]
+    assert two.owed.key != rest.owed.key
     assert await refunds.refunded() == 5_000
     await refunds.add_up()
 
@@ -160,8 +160,8 @@ async def test_a_refund_after_shipping_brings_back_what_came_and_no_shipping(
     await refunds.received(sub)
     decided = await refunds.decide(sub, {1: 2}, sellable=[Pieces(line_no=1, quantity=1)])
     assert (decided.amount_fen, decided.closed) == (2_000, [])
-    assert decided.pay_back.restock == [StockLine(line_no=1, sku="SKU1", quantity=1)]
-    assert (decided.pay_back.put_back, decided.pay_back.put_back_pieces) == ([], [])
+    assert decided.owed.restock == [StockLine(line_no=1, sku="SKU1", quantity=1)]
+    assert (decided.owed.reshelve, decided.owed.reshelve_pieces) == ([], [])
     assert await ledgers.sub_status(sub) is Status.COMPLETED
     await refunds.add_up()
 
@@ -218,10 +218,10 @@ async def test_a_gift_that_has_not_shipped_goes_with_what_it_was_given_for(ledge
     """Only with its last piece; and the sub-order that holds nothing else closes."""
     order_no, (sub, gifts) = await ledgers.split(line(1, "m1", 2), line(2, "m1"), gift(3, "m2", [1]), shipping_fen=30)
     first = await refunds.cancel(sub, {1: 1})
-    assert (first.closed, first.pay_back.restock) == ([], [StockLine(line_no=1, sku="SKU1", quantity=1)])
+    assert (first.closed, first.owed.restock) == ([], [StockLine(line_no=1, sku="SKU1", quantity=1)])
     second = await refunds.cancel(sub, {1: 1})
     assert second.closed == [gifts]
-    assert StockLine(line_no=3, sku="SKU3", quantity=1) in second.pay_back.restock
+    assert StockLine(line_no=3, sku="SKU3", quantity=1) in second.owed.restock
     assert await ledgers.sub_status(gifts) is Status.CLOSED
     assert await ledgers.status(order_no) is Status.AWAITING_SHIPMENT
     await refunds.add_up()
@@ -271,10 +271,10 @@ async def test_the_coupons_go_back_with_the_last_piece_that_was_bought(ledgers: 
     _, (sub, other) = await ledgers.split(*CART)
     await ledgers.sql("UPDATE orders SET coupons = '[\"c1\"]'")
     await refunds.received(other)
-    assert not (await refunds.cancel(sub, {1: 5, 2: 2})).pay_back.coupons
-    assert not (await refunds.decide(other, {3: 2})).pay_back.coupons
+    assert not (await refunds.cancel(sub, {1: 5, 2: 2})).owed.coupons
+    assert not (await refunds.decide(other, {3: 2})).owed.coupons
     assert (await refunds.quote(other, {3: 1})).coupons
-    assert (await refunds.decide(other, {3: 1})).pay_back.coupons
+    assert (await refunds.decide(other, {3: 1})).owed.coupons
 
 
 # --- what lies in the warehouse

@@ -68,9 +68,9 @@ async def busy(ledgers: Ledgers) -> Ledgers:
     _, (settled,) = await ledgers.split(shared(1, "m1", 4, 550, 275, 100), shipping_fen=50)
     await refunds.received(settled)
     await PostgresSettlement(ledgers.engine).settle(DUE)
-    done = (await refunds.decide(settled, {1: 1})).pay_back.refund_no
+    done = (await refunds.decide(settled, {1: 1})).owed.refund_no
     assert done is not None
-    await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=done, state=RefundState.DONE))
+    await ledgers.payments.refund_answered(RefundAnswer(refund_no=done, state=RefundState.DONE))
     await refunds.decide(settled, {1: 1})
     closed = await ledgers.paid()
     await ledgers.book.close_order(CloseOrder(order_no=closed, reason=CloseReason.CANCELLED_BY_BUYER, at=NOW))
@@ -94,9 +94,9 @@ async def test_stray_money_of_another_currency_is_no_mismatch_of_its_order(busy:
     goods = line(1, quantity=2)
     order_no = await busy.placed(goods)
     dollars = busy.capture(order_no, 2_000, "dollars").model_copy(update={"currency": "USD"})
-    await busy.cashbox.take_stray(StrayCapture(capture=dollars, why=CaptureOutcome.WRONG_CURRENCY))
+    await busy.payments.take_stray(StrayCapture(capture=dollars, why=CaptureOutcome.WRONG_CURRENCY))
     if sent_back:
-        await busy.cashbox.refund_answered(RefundAnswer(refund_no="Sdollars", state=RefundState.DONE))
+        await busy.payments.refund_answered(RefundAnswer(refund_no="Sdollars", state=RefundState.DONE))
     assert await busy.accept(order_no, busy.capture(order_no, 2_000)) is CaptureOutcome.ACCEPTED
     (sub,) = (await busy.book.record_split(busy.split_request(order_no, goods))).sub_orders
     await Refunds(busy).cancel(sub.sub_order_no, {1: 1})

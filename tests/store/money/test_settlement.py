@@ -69,17 +69,17 @@ async def test_the_documentations_table(ledgers: Ledgers, refunds: Refunds, sett
 
     async def paid_back(refund_no: str | None) -> list[int]:
         assert refund_no is not None
-        await ledgers.cashbox.refund_answered(RefundAnswer(refund_no=refund_no, state=RefundState.DONE))
+        await ledgers.payments.refund_answered(RefundAnswer(refund_no=refund_no, state=RefundState.DONE))
         return await row()
 
     _, (sub,) = await ledgers.split(shared(1, "m1", 5, 550, 275, 100), shipping_fen=50)
     seen = [await row()]
-    two = (await refunds.cancel(sub, {1: 2})).pay_back.refund_no
+    two = (await refunds.cancel(sub, {1: 2})).owed.refund_no
     seen += [await row(), await paid_back(two)]
     await refunds.received(sub)
     await settlement.settle(DUE)
     seen.append(await row())
-    one = (await refunds.decide(sub, {1: 1})).pay_back.refund_no
+    one = (await refunds.decide(sub, {1: 1})).owed.refund_no
     seen += [await row(), await paid_back(one)]
     assert seen == wanted
 

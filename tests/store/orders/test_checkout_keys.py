@@ -125,7 +125,7 @@ async def test_there_is_no_answer_until_the_buyer_can_pay(keys: PostgresCheckout
     """Written down is not enough: the provider's page belongs to the answer."""
     order_no = await ledgers.placed()
     assert await keys.answered(order_no) is None
-    await ledgers.cashbox.payment_opened(OpenPayment(payment_id=order_no, cashier_url="/pay/here"))
+    await ledgers.payments.payment_opened(OpenPayment(payment_id=order_no, cashier_url="/pay/here"))
     answer = await keys.answered(order_no)
     assert answer is not None
     assert (answer.order_no, answer.amount_due_fen, answer.payment_link) == (order_no, 1_000, "/pay/here")

@@ -82,7 +82,7 @@ async def test_of_two_captures_of_one_payment_one_is_accepted(ledgers: Ledgers) 
         outcomes = await asyncio.gather(*(ledgers.accept(order_no, capture) for capture in captures))
         assert sorted(outcomes) == [ACCEPTED, CaptureOutcome.PAID_TWICE]
         second = captures[outcomes.index(CaptureOutcome.PAID_TWICE)]
-        taken = await ledgers.cashbox.take_stray(StrayCapture(capture=second, why=CaptureOutcome.PAID_TWICE))
+        taken = await ledgers.payments.take_stray(StrayCapture(capture=second, why=CaptureOutcome.PAID_TWICE))
         assert taken.refund_no == f"S{second.capture_id}"
 
 
@@ -90,7 +90,7 @@ async def test_a_capture_that_was_stray_before_is_never_accepted(ledgers: Ledger
     """It is on its way back: the order stays unpaid."""
     order_no = await ledgers.placed()
     capture = ledgers.capture(order_no)
-    await ledgers.cashbox.take_stray(StrayCapture(capture=capture, why=CaptureOutcome.TOO_LATE))
+    await ledgers.payments.take_stray(StrayCapture(capture=capture, why=CaptureOutcome.TOO_LATE))
     assert await ledgers.accept(order_no, capture) is STRAY
     assert await ledgers.status(order_no) is Status.PENDING_PAYMENT
     assert await ledgers.balances() == {"provider": 1_000, "stray": -1_000}
@@ -130,7 +130,7 @@ async def test_a_paid_order_that_closes_owes_exactly_one_refund_of_all_of_it(led
     close = CloseOrder(order_no=order_no, reason=CloseReason.RISK_REJECTED, at=NOW)
     answers = await asyncio.gather(*(ledgers.book.close_order(close) for _ in range(5)))
     assert [[owed.refund_no for owed in answer.owed] for answer in answers] == [[f"{order_no}R01"]] * 5
-    assert (await ledgers.cashbox.refund_to_make(f"{order_no}R01")).amount_fen == 1_000
+    assert (await ledgers.payments.refund_to_make(f"{order_no}R01")).amount_fen == 1_000
 
 
 async def test_between_a_closing_and_a_split_the_first_holds_and_the_second_is_told(ledgers: Ledgers) -> None:

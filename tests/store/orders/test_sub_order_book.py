@@ -124,13 +124,13 @@ async def test_closing_all_names_the_refund_and_the_pieces_that_come_back(ledger
     answers = await asyncio.gather(*(ledgers.close(order_no) for _ in range(5)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].closed == subs
-    assert answers[0].pay_back.refund_no == f"{order_no}R01"
-    assert answers[0].pay_back.restock == [
+    assert answers[0].owed.refund_no == f"{order_no}R01"
+    assert answers[0].owed.restock == [
         StockLine(line_no=1, sku="SKU1", quantity=2),
         StockLine(line_no=2, sku="SKU2", quantity=1),
         StockLine(line_no=3, sku="SKU3", quantity=1),
     ]
-    assert (await ledgers.cashbox.refund_to_make(f"{order_no}R01")).amount_fen == 3_990
+    assert (await ledgers.payments.refund_to_make(f"{order_no}R01")).amount_fen == 3_990
     view = await ledgers.views.order(order_no)
     assert view is not None
     assert (view.status, view.close_reason) == (Status.CLOSED, CloseReason.CANCELLED_BY_BUYER)
@@ -141,8 +141,8 @@ async def test_each_sub_order_is_closed_and_owed_by_itself_and_the_rest_with_the
     order_no, subs = await ledgers.split(*THREE)
     closed = [await ledgers.close(order_no, sub) for sub in (subs[0], subs[1], None)]
     assert [one.closed for one in closed] == [[sub] for sub in subs]
-    assert [one.pay_back.refund_no for one in closed] == [f"{order_no}R01", f"{order_no}R02", f"{order_no}R03"]
-    assert len({one.pay_back.key for one in closed}) == 3
+    assert [one.owed.refund_no for one in closed] == [f"{order_no}R01", f"{order_no}R02", f"{order_no}R03"]
+    assert len({one.owed.key for one in closed}) == 3
     assert await ledgers.one("SELECT sum(amount_fen)::bigint FROM refunds") == 3_000
     assert [await ledgers.close(order_no, sub) for sub in (subs[0], subs[1], None)] == closed
 
