@@ -65,13 +65,16 @@ def test_what_a_refund_is_too_small_for_comes_off_the_next() -> None:
     parts = [
         LinePart(1, line(1, fen=100), 1, 1, 0, shipped=False),
         LinePart(1, line(2, fen=250), 1, 1, 0, shipped=False),
+        LinePart(1, line(4, fen=250), 1, 1, 0, shipped=False),
         LinePart(2, gift(3, "m1", [1], returnable=False, fen=250), 1, 1, 0, shipped=True),
     ]
     pieces = OrderPieces(parts, {1: 0, 2: 0})
-    first = pieces.refund({(1, 1): 1})
-    second = pieces.after(first).refund({(1, 2): 1})
-    assert [(refund.withheld_fen, refund.amount_fen) for refund in (first, second)] == [(100, 0), (150, 100)]
-    assert ([kept.value_fen for kept in first.gifts_kept], second.gifts_kept) == ([250], [])
+    refunds = []
+    for line_no in (1, 2, 4):
+        refunds.append(pieces.refund({(1, line_no): 1}))
+        pieces = pieces.after(refunds[-1])
+    assert [(refund.withheld_fen, refund.amount_fen) for refund in refunds] == [(100, 0), (150, 100), (0, 250)]
+    assert [[kept.value_fen for kept in refund.gifts_kept] for refund in refunds] == [[250], [], []]
 
 
 def test_a_gift_in_two_parcels_is_kept_as_one() -> None:

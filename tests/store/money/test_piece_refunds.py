@@ -166,6 +166,18 @@ async def test_a_refund_after_shipping_brings_back_what_came_and_no_shipping(
     await refunds.add_up()
 
 
+async def test_the_story_tells_of_a_refund_after_shipping_and_no_merchant_is_to_ship_less(
+    ledgers: Ledgers, refunds: Refunds
+) -> None:
+    _, (sub,) = await ledgers.split(line(1, quantity=2))
+    await refunds.received(sub)
+    await refunds.decide(sub, {1: 1})
+    of_sub = "SELECT actor, detail FROM order_events WHERE subject = :sub AND action = 'DECIDE_REFUND'"
+    told = await ledgers.sql(of_sub, sub=sub)
+    assert [tuple(row) for row in told] == [("PLATFORM", "BROKEN: 1000 fen back")]
+    assert await ledgers.sql("SELECT 1 FROM outbox WHERE message_id LIKE 'pieces-%'") == []
+
+
 @pytest.mark.parametrize(("wanted", "why"), [({1: 6}, "of which 5 are left"), ({9: 1}, "line 9 is not in")])
 async def test_pieces_that_are_not_there_are_refused_whole(
     ledgers: Ledgers, refunds: Refunds, wanted: dict[int, int], why: str

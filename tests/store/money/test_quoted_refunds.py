@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from activities.orders import CloseLines, CloseOrder
@@ -22,6 +22,7 @@ from tests.support.quotes import Doc
 from tests.support.refunds import Refunds, gift
 
 HOW = ["cancel", "decide", "close"]
+FOUND_IS_ENOUGH = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink an order takes a database minutes
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def with_the_rest(doc: Doc) -> Doc:
     return {**doc, "refunds": [*doc["refunds"], *([rest] if rest else [])]}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND_IS_ENOUGH)
 @given(
     doc=documents_with_refunds().map(with_the_rest),
     ways=st.lists(st.sampled_from(HOW), min_size=1, max_size=8),
