@@ -82,7 +82,7 @@ def _signature_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if name not in _SHAPES:
             continue
         if name in signed:
-            raise BadSignature(f"the header {name} stands twice")
+            raise BadSignature(f"the header {name} appears twice")
         if not _SHAPES[name].fullmatch(value):
             raise BadSignature(f"the header {name} is malformed")
         signed[name] = value
@@ -107,7 +107,7 @@ def _capture(raw_body: bytes) -> Capture:
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return found
 
 
