@@ -109,10 +109,11 @@ class Owed(Message):
 class OrderClosing(Message):
     """What came of closing an order. As a rule it is closed, and `owed` is what is to be given back; `paid` says that
     goods may be set aside for its split. `split`: it was split before, so it goes on and closes by its sub-orders;
-    `owed` is what was decided before its split. `stands`: it was to close unpaid, and is paid, so it stays open."""
+    `owed` is what was decided before its split. `paid_after_all`: it was to close unpaid, but it is paid, and so it
+    stays open."""
 
     split: bool = False
-    stands: bool = False
+    paid_after_all: bool = False
     paid: bool = False
     owed: list[Owed] = []  # noqa: RUF012  pydantic copies it
 

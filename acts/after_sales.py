@@ -48,7 +48,7 @@ class NoSuchCase(Exception):
 
 
 class AfterSales:
-    """Each returns a CaseAnswer: how the case stands, or why not. Raises Unavailable when no worker answers; the act
+    """Each returns a CaseAnswer: the case as it is, or why not. Raises Unavailable when no worker answers; the act
     may then still happen, and asking again does no harm. A run that was terminated is started again by whatever is
     done to its case, and finds how far it has come."""
 
@@ -150,7 +150,7 @@ class AfterSales:
 
 
 def body_of(sub_order_no: str, ask: AskAfterSale) -> str:
-    """By which a key knows its request again."""
+    """A digest of the request, kept beside its key: the same key with another request is refused."""
     return hashlib.sha256(f"{sub_order_no} {ask.model_dump_json()}".encode()).hexdigest()
 
 

@@ -26,7 +26,7 @@ _GONE = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
 def start_options(start: StartOrder, task_queue: str, task_timeout_s: int) -> dict[str, Any]:
-    """With what every run of an order is started."""
+    """The options that every run of an order is started with: id, task queue, summary and search attributes."""
     buyer_id = start.cart.buyer_id
     return {
         "id": run_names.order_id(start.order_no),

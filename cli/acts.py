@@ -156,7 +156,7 @@ def decide_risk(
 
 
 def _pieces(text: str) -> Pieces:
-    """The pieces that `1=2` stands for: two pieces of line 1. Raises Fault for any other form."""
+    """The pieces that a text like `1=2` (two pieces of line 1) names. Raises Fault for any other form."""
     line_no, _, quantity = text.partition("=")
     if not (line_no.isdecimal() and quantity.isdecimal()):
         raise base.Fault(f"--line: write a line's number and how many pieces, like 1=2, not {text!r}", base.BAD_INPUT)

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except typer.TyperException as fault:
         context = getattr(fault, "ctx", None)  # usage errors have one
         hint = f"; see `{context.command_path} --help`" if context else ""
-        if told := fault.format_message():  # empty: no command was named, and the help is printed already
+        if told := fault.format_message():  # it is empty when no command was named, and the help was printed
             say_fault(told.replace("\n", " ").rstrip(".") + hint)
         code = fault.exit_code
     except typer.Abort:

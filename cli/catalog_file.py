@@ -108,7 +108,7 @@ def _twice(place: str, key: str, names: Iterable[tuple[Any, ...]]) -> Iterator[B
         if all(isinstance(part, str) for part in name):
             first = seen.setdefault(name, position)
             if first != position:
-                yield BadInput(f"{place}[{position}].{key}", f"stands at {place}[{first}] already; keep one of the two")
+                yield BadInput(f"{place}[{position}].{key}", f"is at {place}[{first}] already; keep one of the two")
 
 
 def _homes(rows: Rows, merchants: Rows, sites: Rows) -> Iterator[BadInput]:

@@ -34,7 +34,7 @@ def list_(
 ) -> None:
     """List a buyer's, a merchant's or all orders.
 
-    Newest first, in pages. Say whose: --buyer ID, --merchant ID or --operator."""
+    They come newest first, in pages. Say whose: --buyer ID, --merchant ID or --operator."""
     whose = _whose(buyer, merchant, operator)
     _only("--tab", tab is not None, "--buyer", whose)
     _only("--needs-attention", needs_attention, "--operator", whose)

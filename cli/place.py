@@ -123,7 +123,7 @@ def pay(
     if status >= 400:
         code = base.BAD_INPUT if status == 422 else base.UNREACHABLE if status >= 500 else base.REFUSED
         detail = answer.get("detail") if isinstance(answer.get("detail"), str) else f"answered {status}"
-        raise base.Fault(f"the cashier: {detail}; `show {number}` tells how the order stands", code)
+        raise base.Fault(f"the cashier: {detail}; `show {number}` shows the order", code)
     if as_json:
         base.say_json(answer)
         return

@@ -23,7 +23,7 @@ class PromotionsFile(Document):
         for position, promotion in enumerate(self.promotions):
             name = promotion.promotion_id
             if name in seen:
-                problem = f"{name!r} stands at promotions[{seen[name]}] already; keep one or rename it"
+                problem = f"{name!r} is at promotions[{seen[name]}] already; keep one or rename it"
                 raise wrong(f"promotions[{position}].promotion_id", problem)
             seen[name] = position
         return self

@@ -37,7 +37,7 @@ def _read(file: str) -> bytes:
         else:
             with Path(file).open("rb") as source:
                 text = source.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # a ValueError: no file has a name with a null byte
+    except (OSError, ValueError) as error:  # a file name with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"can't be read ({reason}); name a readable file, or - for standard input"
         raise BadInput(repr(file), problem) from None

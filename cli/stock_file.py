@@ -76,7 +76,7 @@ def _csv(raw: bytes, name: str) -> list[dict[str, Any]]:
         raise Fault(f"{name}: has {len(lines):,} rows, and may have {MOST_ROWS:,}", BAD_INPUT)
     twice = sorted({column for column in heading if heading.count(column) > 1})
     if twice:
-        raise Fault(f"{name}: the column {twice[0]} stands twice: keep one of them", BAD_INPUT)
+        raise Fault(f"{name}: the column {twice[0]} appears twice: keep one of them", BAD_INPUT)
     wrong = [f"row {n}: has {len(line)} fields" for n, line in enumerate(lines, start=1) if len(line) != len(heading)]
     if wrong:
         raise bad_rows(name, [f"{one}, the heading {len(heading)}" for one in wrong], BAD_INPUT)

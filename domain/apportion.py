@@ -1,6 +1,6 @@
-"""Sharing out whole fen so that nothing is lost, and the worth of a line's numbered units.
+"""Shares out whole fen so that none is lost, and values the numbered units of a line.
 
-Both are the reason why an order still adds up after a split and any number of refunds.
+These two are why an order still adds up after a split and any number of refunds.
 """
 
 from collections.abc import Sequence

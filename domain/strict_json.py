@@ -14,7 +14,8 @@ D = TypeVar("D", bound=Document)
 
 
 class BadInput(ValueError):
-    """Raised for a document with a mistake: `place` says where, `problem` says what is wrong and what to do."""
+    """Raised for a document with a mistake: `place` says where, `problem` what is wrong and what to do. The command
+    line prints it as one line, and ends with bad input."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -23,7 +24,8 @@ class BadInput(ValueError):
 
 
 class BadDocument(ValueError):
-    """Raised for a document of many rows, with all that is wrong with it, in the order of the places."""
+    """Raised for a document of many rows, with all that is wrong with it, in the order of the places. The command line
+    prints a line for each, and changes nothing."""
 
     def __init__(self, problems: Iterable[BadInput]) -> None:
         self.problems = sorted({each.place: each for each in problems}.values(), key=_position)
@@ -112,7 +114,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _flaws(raw: Any, place: str = "") -> Iterator[BadInput]:
     """Every duplicate key and every NaN or infinity in the document."""
     if isinstance(raw, _Twice):
-        yield BadInput(inside(place, raw.key), "stands twice in one object; keep one of the two")
+        yield BadInput(inside(place, raw.key), "appears twice in one object; keep one of the two")
     if isinstance(raw, _NotANumber):
         yield BadInput(place or "the document", f"{raw} is not a number; write a whole number")
     parts: Iterable[tuple[str | int, Any]] = ()

@@ -60,7 +60,7 @@ def create_app(front: Front, settings: GatewaySettings, notifications: Notificat
 
 
 _ROUTERS = (checkout.router, lists.router, acts.router, refunds.router, after_sales.router, outside.router)
-# The driver's own errors come bare from where SQLAlchemy does not stand between, as while a connection is set up.
+# The driver's own errors come bare from where SQLAlchemy is not in between, as while a connection is set up.
 _FAULTS_BEHIND_US = (Unavailable, OutOfNumbers, OSError, NoConnectionFree, DBAPIError, ConnectionLost, PostgresError)
 # PostgreSQL's classes of "no connection", "no room" and "shutting down, or just starting".
 _AWAY = ("08", "53", "57P")
@@ -115,7 +115,7 @@ def _from_starlette(request: Request, error: HTTPException) -> Problem:
 
 
 def _methods(request: Request) -> set[str]:
-    """Of all routes at this address: Starlette's own answer names those of the first one only."""
+    """The methods of all routes at this address: Starlette's own answer names those of the first route only."""
     app: FastAPI = request.app
     found: set[str] = set()
     for route in (*app.routes, *(route for router in _ROUTERS for route in router.routes)):

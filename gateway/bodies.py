@@ -34,7 +34,7 @@ class CancelPiecesBody(Document):
 
 
 class ShipBody(Document):
-    """With whom it travels. That carrier then reports on it."""
+    """The carrier that has the parcel, which reports on it from now on, and its tracking number."""
 
     carrier: str = Field(min_length=1, max_length=50)
     tracking_no: str = Field(min_length=1, max_length=100)

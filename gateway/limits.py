@@ -19,7 +19,7 @@ class Rate:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._asked: OrderedDict[str, deque[float]] = OrderedDict()  # who asked last stands last
+        self._asked: OrderedDict[str, deque[float]] = OrderedDict()  # who asked last comes last
 
     def count(self, who: str) -> None:
         """Raises the 429 when it is one too many."""

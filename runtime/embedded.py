@@ -29,7 +29,8 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ServerFailed(Exception):
-    """Raised when a server does not come up; the message is for people, with the end of the server's log."""
+    """Raised when a server does not come up; the message is for people, with the end of the server's log. `make up`
+    and the demo print it and end with 1."""
 
 
 def free_port() -> int:

@@ -37,7 +37,8 @@ STEADY_AFTER_S = 60.0
 
 
 class SetupError(Exception):
-    """Raised when the stack can't start here and now; the message says why, and what to do."""
+    """Raised when the stack can't start here and now; the message says why, and what to do. `make up` and the demo
+    print it and end with 1."""
 
 
 class Process(Child):

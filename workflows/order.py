@@ -216,7 +216,7 @@ class Order:
             return ended
         # lost try: it may have come further than this one, so the closing is recorded before anything is given back.
         closing = await self._record_closing(reason)
-        if closing.stands:
+        if closing.paid_after_all:
             return PaidAfterAll()
         self._background.cancel()
         if closing.split:

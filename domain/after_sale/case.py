@@ -217,7 +217,7 @@ class CaseAct(Message):
 
 
 class CaseFacts(Message):
-    """How a case stands. `revision` counts its changes: the higher is the newer. `gifts` are the lines of the order's
+    """A case as it is now. `revision` counts its changes: the higher is the newer. `gifts` are the lines of the order's
     gifts that can come back. Money in fen."""
 
     case_no: str
@@ -248,7 +248,7 @@ class CaseFacts(Message):
 
 
 class CaseAnswer(Message):
-    """What came of a request or an act: how the case stands now, or why not."""
+    """What came of a request or an act: the case as it is now, or why not."""
 
     facts: CaseFacts | None = None
     refused: CaseRefused | None = None

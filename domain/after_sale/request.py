@@ -9,7 +9,7 @@ from domain.order.status import Status
 
 _HAS_LEFT = (Status.SHIPPED, Status.COMPLETED, Status.REVIEWED)
 MOST_CASES = 99
-"""Of one sub-order, over all time."""
+"""The most cases that one sub-order can have, over all time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Cart(Document):
         seen: set[int] = set()
         for line in lines:
             if line.line_no in seen:
-                raise ValueError(f"line number {line.line_no} stands twice; number each line once")
+                raise ValueError(f"line number {line.line_no} appears twice; number each line once")
             seen.add(line.line_no)
         return lines
 
@@ -50,7 +50,7 @@ class Cart(Document):
     def _named_once(cls, coupons: list[str]) -> list[str]:
         for coupon in coupons:
             if coupons.count(coupon) > 1:
-                raise ValueError(f"the coupon {coupon} stands twice; name it once")
+                raise ValueError(f"the coupon {coupon} appears twice; name it once")
         return coupons
 
 

@@ -20,7 +20,7 @@ class Limit:
 
 
 @dataclass
-class Sellable:
+class BatchStock:
     """The sellable stock and the limits that the locked rows show, less what the batch has taken of them so far."""
 
     available: dict[Counted, int]

@@ -1,4 +1,4 @@
-"""Order numbers: 19 digits that an operator can read, and nobody can count by.
+"""Order numbers: 19 digits that an operator can read, and that tell nobody how many orders there are.
 
     1 2506 3 938319 5 001042          an order:      L DDDD C MMMMMM K GGGGGG
     1 2506 3 938319 02 9 001042       its 2nd part:  L DDDD C MMMMMM SS K GGGGGG
@@ -55,12 +55,13 @@ _DAMM = tuple(
 
 
 class BadOrderNo(ValueError):
-    """Raised for a text that is no order number; the message says what is wrong and what would be right."""
+    """Raised for a text that is no order number; the message says what is wrong and what would be right. The gateway
+    answers that there is no such order, the command line ends with bad input."""
 
 
 class OutOfNumbers(RuntimeError):
     """Raised when every attempt in every layout was taken: the day's numbers for this gene and channel are as good as
-    used up."""
+    used up. The gateway answers 503."""
 
 
 class OrderNo(Message):
@@ -165,7 +166,7 @@ def _days(day: date) -> int:
 
 
 def _middle(secret: bytes, caller: str, idempotency_key: str, attempt: int) -> int:
-    # JSON, so that no two (caller, key) pairs run together into the same text.
+    # JSON keeps caller and key apart, so that no two pairs give the same text.
     told = json.dumps(["order-number", caller, idempotency_key, attempt]).encode()
     return int.from_bytes(hmac.digest(secret, told, hashlib.sha256)) % 1_000_000
 

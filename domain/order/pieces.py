@@ -19,7 +19,7 @@ def _each_line_once(lines: list[Pieces]) -> list[Pieces]:
     seen: set[int] = set()
     for line in lines:
         if line.line_no in seen:
-            raise ValueError(f"line number {line.line_no} stands twice; name each line once")
+            raise ValueError(f"line number {line.line_no} appears twice; name each line once")
         seen.add(line.line_no)
     return lines
 

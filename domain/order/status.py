@@ -78,7 +78,7 @@ class ReviewFact(StrEnum):
 
 
 class AfterSaleFact(StrEnum):
-    """A mark beside the status, not a status."""
+    """Whether there are after-sale cases. It is a mark beside the status, not a status."""
 
     NONE = "NONE"
     OPEN = "OPEN"
@@ -95,7 +95,7 @@ class Facts(Message):
 
 
 def status_of(facts: Facts) -> Status:
-    """The one status people see."""
+    """The one status that people see, folded from the facts."""
     if facts.fulfilment is FulfilmentFact.CLOSED:
         return Status.CLOSED
     if facts.payment is PaymentFact.UNPAID:

@@ -111,7 +111,7 @@ class ItemPrice(PromotionBase):
 
 
 class AmountOff(PromotionBase):
-    """So much off at a threshold; with `repeat`, once for every time the threshold is reached."""
+    """An amount off at a threshold; with `repeat`, once for every time that the threshold is reached."""
 
     kind: Literal[PromotionKind.AMOUNT_OFF]
     off_fen: Amount
@@ -146,7 +146,7 @@ class PercentOff(PromotionBase):
 
 
 class BundlePrice(PromotionBase):
-    """Any `pieces` of the eligible SKUs for `price_fen`."""
+    """A price of `price_fen` for any `pieces` pieces of the eligible SKUs."""
 
     kind: Literal[PromotionKind.BUNDLE_PRICE]
     price_fen: Amount
@@ -155,7 +155,7 @@ class BundlePrice(PromotionBase):
 
 
 class Gift(PromotionBase):
-    """A gift SKU at a threshold. It takes nothing off."""
+    """A gift SKU at a threshold. It takes nothing off the price."""
 
     kind: Literal[PromotionKind.GIFT]
     gift_sku: Name

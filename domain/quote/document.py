@@ -123,7 +123,7 @@ class QuoteDocument(Document):
                 if handling in seen:
                     raise wrong(
                         f"handling_groups[{g}][{i}]",
-                        f"{handling!r} stands twice; put each class into one group",
+                        f"{handling!r} appears twice; put each class into one group",
                     )
                 seen.add(handling)
 
@@ -147,5 +147,5 @@ def _once(place: str, what: str, values: Iterable[Hashable]) -> None:
     for i, value in enumerate(values):
         if value in seen:
             shown = " ".join(value) if isinstance(value, tuple) else value
-            raise wrong(place.format(i), f"{what} {shown!r} stands twice; keep one or rename it")
+            raise wrong(place.format(i), f"{what} {shown!r} appears twice; keep one or rename it")
         seen.add(value)

@@ -19,7 +19,8 @@ Weight = Annotated[int, Field(ge=0, le=1_000)]
 
 
 class BadSetting(ValueError):
-    """Raised for a setting that does not exist, or a value that it can't have; the message says what would be right."""
+    """Raised for a setting that does not exist, or a value that it can't have; the message says what would be right,
+    and the command line tells it."""
 
 
 class RiskSettings(Document):

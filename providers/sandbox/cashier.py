@@ -1,4 +1,4 @@
-"""Where the buyer pays: a page with one button, and what the button does."""
+"""The cashier, where the buyer pays: a page with one button, and what the button does."""
 
 from datetime import UTC, datetime
 from html import escape

@@ -46,7 +46,7 @@ class CouponEntry(Message):
 
 
 class NotIssued(ValueError):
-    """Raised when a coupon can't be issued; the message says why, and what to do."""
+    """Raised when a coupon can't be issued; the message says why, and what to do, and the command line tells it."""
 
 
 class PostgresCoupons:

@@ -35,7 +35,8 @@ _document: TypeAdapter[Promotion] = TypeAdapter(Promotion)
 
 
 class LoadedBefore(ValueError):
-    """Raised for promotions that were loaded before with other content: an order may have been priced by that."""
+    """Raised for promotions that were loaded before with other content, by which an order may have been priced. None
+    is loaded, and the command line names each."""
 
     def __init__(self, promotion_ids: Sequence[str]) -> None:
         named = ", ".join(promotion_ids)

@@ -23,7 +23,8 @@ LONGEST_S = 3.0
 
 
 class Overloaded(Exception):
-    """Raised when too many calls wait already. This one was not begun, and may be tried again."""
+    """Raised when too many calls wait already. This one was not begun: an activity is retried, and checkout answers
+    503."""
 
 
 class Batcher(Generic[Request, Answer]):

@@ -15,7 +15,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class KeyReused(Exception):
-    """Raised when a key comes again with another request: which of the two the caller means can't be told."""
+    """Raised when a key comes again with another request: which of the two the caller means can't be told. Nothing is
+    done; the gateway answers 422."""
 
 
 class _Statements(NamedTuple):

@@ -101,7 +101,7 @@ async def _write_units(
 
 
 async def _correction(db: AsyncConnection, sub: SubOrderRow) -> dict[str, Any] | None:
-    """By how much the statement rows of a sub-order differ from what it has come to; None when it is not settled."""
+    """What a sub-order has come to, less what its statement rows say, in fen; None when it is not settled."""
     names = ("subsidy_fen", "fee_fen", "refunds_fen", "net_fen")
     sums = [func.sum(statement_rows.c[name]).label(name) for name in names]
     said = (

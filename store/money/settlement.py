@@ -46,7 +46,7 @@ class PostgresSettlement:
             return [_statement(row, []) for row in rows]
 
     async def statement(self, statement_no: str) -> Statement | None:
-        """With its rows."""
+        """A statement with its rows; None when there is no such statement."""
         async with self._looking.connect() as db:
             row = (await db.execute(select(statements).where(statements.c.statement_no == statement_no))).first()
             if row is None:
@@ -106,7 +106,7 @@ def _ends_at() -> Any:
 
 
 def _closed(until: datetime) -> Select[Any]:
-    """Of what was closed, that of which something was withheld for a gift that the buyer keeps: the merchant has it."""
+    """The closed sub-orders that owe their merchant something: what was withheld for a gift that the buyer keeps."""
     of_sub = (piece_refunds.c.order_no == sub_orders.c.order_no) & (piece_refunds.c.idx == sub_orders.c.idx)
     withheld = select(literal(1)).where(of_sub, piece_refunds.c.withheld_fen > 0).exists()
     return _unsettled().where(sub_orders.c.status == Status.CLOSED.value, sub_orders.c.closed_at <= until, withheld)

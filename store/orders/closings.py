@@ -35,12 +35,12 @@ _OWED = select(OWED).where(sub_orders.c.sub_order_no == bindparam("of_sub"))
 
 
 def cancel_key(number: str) -> str:
-    """Of an order, or of one sub-order."""
+    """The key of a cancel, of a whole order or of one sub-order."""
     return f"{number}/cancel"
 
 
 def pieces_key(sub_order_no: str, key: str) -> str:
-    """Of a refund by pieces; `key` is the caller's own."""
+    """The key of a closing of pieces; `key` is the caller's own."""
     return f"{sub_order_no}/pieces/{key}"
 
 

@@ -166,7 +166,7 @@ def _was_split(done: SplitDone) -> bool:
 
 
 def _was_closed(closing: OrderClosing) -> bool:
-    return not (closing.split or closing.stands)
+    return not (closing.split or closing.paid_after_all)
 
 
 async def _accept_payment(db: AsyncConnection, request: AcceptPayment) -> CaptureOutcome:
@@ -207,7 +207,7 @@ async def _close_order(db: AsyncConnection, request: CloseOrder) -> OrderClosing
     if await is_split(db, number):
         return OrderClosing(split=True, owed=owed)
     if request.reason is CloseReason.UNPAID and order.payment == PaymentFact.PAID and not order.close_reason:
-        return OrderClosing(stands=True)
+        return OrderClosing(paid_after_all=True)
     action, actor = CLOSING_ACT[request.reason]
     moved = act(_facts(order), action, actor)
     assert not isinstance(moved, Refused), moved.reason

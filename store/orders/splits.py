@@ -54,7 +54,7 @@ async def lines_to_split(db: AsyncConnection, order_no: int) -> LinesToSplit:
         lines=live,
         shipping_fen=0 if order.some_closed and not _physical(live) else order.shipping_fen,
         plan=_PLAN.validate_json(order.plan) if order.plan else None,
-        # One that was split closes by its sub-orders, and its split stands.
+        # One that was split closes by its sub-orders, and its split remains.
         closed=None if order.split else _closed_for(order),
     )
 

@@ -16,7 +16,7 @@ from store.risk import sql
 
 
 class UnknownOrder(LookupError):
-    """Raised when this database has no such order."""
+    """Raised when this database has no such order; the activity that assesses it is retried."""
 
 
 async def screen_facts(

@@ -34,11 +34,11 @@ class Change(Message):
 
 
 class TooFew(Exception):
-    """Raised when a change would take away more than is available; nothing was changed."""
+    """Raised when a change would take away more than is available. Nothing was changed; the command line tells it."""
 
 
 class DoneBefore(Exception):
-    """Raised when a change with the same key was made before; nothing was changed."""
+    """Raised when a change with the same key was made before. Nothing was changed; the command line tells it."""
 
 
 class StockEntry(Message):

@@ -13,7 +13,7 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.order.grant import GRANTED, Counted, Limit, Sellable, is_taken
+from domain.order.grant import GRANTED, BatchStock, Counted, Limit, is_taken
 from domain.order.reservation import Reserved, ReserveStock
 from store.database.asyncpg_direct import (
     Connection,
@@ -111,10 +111,10 @@ def _told(row: Row, orders: Orders, held: Mapping[int, set[tuple[int, str, int]]
     return GRANTED if asked == held[order_no] else Reserved(short=[], other_lines=True)
 
 
-async def _sellable(db: Connection, orders: Orders, rows: Sequence[Row]) -> Sellable:
+async def _sellable(db: Connection, orders: Orders, rows: Sequence[Row]) -> BatchStock:
     limits = {row["sku"]: Limit(row["pieces"], row["window_s"]) for row in rows if row["window_s"] is not None}
     available = {(row["sku"], row["channel"]): row["pieces"] for row in rows if row["channel"] is not None}
-    return Sellable(available, limits, await _bought(db, orders, limits) if limits else {})
+    return BatchStock(available, limits, await _bought(db, orders, limits) if limits else {})
 
 
 async def _bought(db: Connection, orders: Orders, limits: Mapping[str, Limit]) -> dict[tuple[str, str], int]:

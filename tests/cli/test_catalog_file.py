@@ -92,10 +92,10 @@ def test_a_product_that_can_not_be(changed: dict[str, Any], said: str) -> None:
     ("changed", "said"),
     [
         ({"products": []}, "products: has too few entries; write at least 1"),
-        ({"products": [TEA, CUP, EBOOK, TEA]}, "products[3].sku: stands at products[0] already; keep one of the two"),
+        ({"products": [TEA, CUP, EBOOK, TEA]}, "products[3].sku: is at products[0] already; keep one of the two"),
         ({"products": [7]}, "products[0]: must be an object; write it in { }"),
         ({"goods": []}, "goods: is not a key here; remove it or mend its name"),
-        ({"merchants": [LEAF, LEAF]}, "merchants[1].merchant: stands at merchants[0] already; keep one of the two"),
+        ({"merchants": [LEAF, LEAF]}, "merchants[1].merchant: is at merchants[0] already; keep one of the two"),
         ({"merchants": [{"merchant": "x", "stock_policy": "NEVER"}]}, "merchants[0].stock_policy: is unknown; write "),
         (
             {"merchants": [{"merchant": "leaf", "freight": [{**FREIGHT, "first_g": 0}]}]},
@@ -103,13 +103,13 @@ def test_a_product_that_can_not_be(changed: dict[str, Any], said: str) -> None:
         ),
         (
             {"merchants": [{"merchant": "leaf", "freight": [FREIGHT, FREIGHT]}]},
-            "merchants[0].freight[1].warehouse: stands at merchants[0].freight[0] already; keep one of the two",
+            "merchants[0].freight[1].warehouse: is at merchants[0].freight[0] already; keep one of the two",
         ),
         (
             {"merchants": [{"merchant": "leaf", "freight": [{**FREIGHT, "warehouse": "w9"}]}]},
             "merchants[0].freight[0].warehouse: 'w9' is no warehouse of 'leaf'; write one of w1",
         ),
-        ({"warehouses": [W1, W1]}, "warehouses[1].warehouse: stands at warehouses[0] already; keep one of the two"),
+        ({"warehouses": [W1, W1]}, "warehouses[1].warehouse: is at warehouses[0] already; keep one of the two"),
         (
             {"warehouses": [{**W1, "stock": {"TEA": -1}}]},
             "warehouses[0].stock.TEA: -1 is too small; write a number of at least 0",
@@ -140,7 +140,7 @@ def test_rows_that_do_not_agree(changed: dict[str, Any], said: str) -> None:
         ("[]", "the document: must be an object; write it in { }"),
         (
             '{"products": [{"sku": "A", "sku": "B"}]}',
-            "products[0].sku: stands twice in one object; keep one of the two",
+            "products[0].sku: appears twice in one object; keep one of the two",
         ),
         ('{"products": [{"price_fen": NaN}]}', "products[0].price_fen: NaN is not a number; write a whole number"),
         (

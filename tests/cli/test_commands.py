@@ -127,7 +127,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ('{"buyer_id": 1, "buyer_id": 2}', "buyer_id: stands twice in one object; keep one of the two"),
+            ('{"buyer_id": 1, "buyer_id": 2}', "buyer_id: appears twice in one object; keep one of the two"),
             ('{"buyer_id": NaN}', "buyer_id: NaN is not a number; write a whole number"),
             ("{", "line 1 column 2: is not JSON (Expecting property name enclosed in double quotes); mend it"),
             ("[]", "must be an object"),

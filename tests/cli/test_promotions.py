@@ -100,7 +100,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            (file_of(SALE, SALE), "promotions[1].promotion_id: 'sale' stands at promotions[0] already; keep one"),
+            (file_of(SALE, SALE), "promotions[1].promotion_id: 'sale' is at promotions[0] already; keep one"),
             (file_of(), "promotions: has too few entries"),
             ("{}", "promotions: is missing; add it"),
             ("[]", "the document: must be an object"),

@@ -101,7 +101,7 @@ class Unanswered:
 
 @pytest.fixture(scope="module", autouse=True)
 async def unanswered(starter: Starter) -> AsyncIterator[asyncio.Task[Unanswered]]:
-    """A task queue that nobody works on stands in for a worker that is down.
+    """A task queue that nobody works on plays a worker that is down.
 
     Begun before the first test and looked at by the last: it is patient twice, for 8 s each."""
 

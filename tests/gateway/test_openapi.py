@@ -50,7 +50,7 @@ BOUNDED = bounded(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# A schema can't say that times are in UTC, that each line number stands once, or that a tab is for buyers.
+# A schema can't say that times are in UTC, that each line number appears once, or that a tab is for buyers.
 EXCLUDED = [positive_data_acceptance]
 ROLES = {
     "/orders": Role.BUYER,

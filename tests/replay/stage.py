@@ -46,7 +46,7 @@ class Stage:
         return order_no, numbers
 
     async def there(self, number: str) -> bool:
-        """Whether the sub-order's run has started: it stands in the database a moment before."""
+        """Whether the sub-order's run has started: it is in the database a moment before."""
         try:
             await self.shop.sub_run(number).describe()
         except RPCError as error:

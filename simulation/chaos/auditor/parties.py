@@ -73,7 +73,7 @@ def acts(seen: Seen, orders: list[Any], parts: list[Any]) -> list[Violation]:
         if act.act == "ship":
             shipments.setdefault(act.number, set()).add((act.told["carrier"], act.told["tracking_no"]))
     found = [
-        Violation(LOST, f"an acknowledged act did not stand: {act.act}", f"{act}: {dict(rows.get(act.number) or {})}")
+        Violation(LOST, f"an acknowledged act was lost: {act.act}", f"{act}: {dict(rows.get(act.number) or {})}")
         for act in seen.acts
         if not _took_effect(act, rows.get(act.number))
     ]

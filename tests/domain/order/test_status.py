@@ -125,7 +125,7 @@ def test_every_status_but_the_endings_can_still_reach_one() -> None:
 
 
 def test_every_reachable_action_changes_one_fact_at_the_most_and_never_the_after_sale_mark() -> None:
-    """After-sale stands beside the status."""
+    """After-sale is a mark beside the status."""
     for before, action, actor, after in reachable():
         assert len(differing(before, after)) <= 1, (before, action, actor)
         assert before.after_sale is after.after_sale

@@ -178,7 +178,7 @@ def test_a_cart_that_is_wrong_is_told_where(changed: dict[str, Any], place: str)
 def test_two_lines_of_one_number_are_refused_and_two_lines_of_one_sku_are_not() -> None:
     """The number is the line's identity, the SKU is not."""
     line = {"line_no": 1, "sku": "TEA", "quantity": 1}
-    with pytest.raises(ValidationError, match="line number 1 stands twice"):
+    with pytest.raises(ValidationError, match="line number 1 appears twice"):
         Cart.model_validate(body(lines=[line, {**line, "sku": "CUP"}]))
     assert len(Cart.model_validate(body(lines=[line, {**line, "line_no": 2}])).lines) == 2
 

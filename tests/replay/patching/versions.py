@@ -1,6 +1,6 @@
 """One small story in its versions: a parcel is weighed and labelled; then it is to be insured in between.
 
-In a real change these are one class in one file, edited from version to version. Here they stand side by side.
+In a real change these are one class in one file, edited from version to version. Here they are side by side.
 """
 
 from datetime import timedelta

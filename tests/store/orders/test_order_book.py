@@ -164,11 +164,11 @@ async def test_a_closing_after_lines_were_closed_pays_back_the_rest_and_names_bo
 
 
 async def test_a_paid_order_does_not_expire(ledgers: Ledgers) -> None:
-    """Edge case 13: the deadline's job is told that the order stands, writes nothing, and bars no later cancel."""
+    """Edge case 13: the deadline's job is told that the order is paid, writes nothing, and bars no later cancel."""
     order_no = await ledgers.paid()
     before = await ledgers.views.events(order_no)
     unpaid = CloseOrder(order_no=order_no, reason=CloseReason.UNPAID, at=NOW)
-    assert await ledgers.book.close_order(unpaid) == OrderClosing(stands=True)
+    assert await ledgers.book.close_order(unpaid) == OrderClosing(paid_after_all=True)
     assert await ledgers.status(order_no) is Status.AWAITING_SHIPMENT
     assert await ledgers.views.events(order_no) == before
     assert await ledgers.one("SELECT count(*) FROM outbox WHERE message_id LIKE 'closed/%'") == 0

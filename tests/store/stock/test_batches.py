@@ -60,7 +60,7 @@ async def test_of_two_hundred_that_come_at_one_moment_half_form_the_next_batch()
 
 
 async def test_a_batch_is_granted_in_the_order_of_arrival_each_order_all_or_nothing(stock: PostgresStock) -> None:
-    """A large order that does not fit stands in nobody's way."""
+    """A large order that does not fit is in nobody's way."""
     await stock.receive("A", 5)
     await stock.receive("B", 1)
     asked = [wanting(("A", 3)), wanting(("B", 1), ("A", 3)), wanting(("A", 2)), wanting(("A", 1))]

@@ -99,7 +99,7 @@ async def test_a_file_is_imported_whole_and_once(stock: Stock, tmp_path: Path) -
             "row 2: pieces: must be 1 or more, not 0; row 3: pieces: must be a",
         ),
         ("a.csv", "sku,pieces\nA,5,9\n", 2, "row 1: has 3 fields, the heading 2"),
-        ("a.csv", "sku,pieces,sku\nA,5,9\n", 2, "the column sku stands twice"),
+        ("a.csv", "sku,pieces,sku\nA,5,9\n", 2, "the column sku appears twice"),
         ("a.csv", "sku,pieces,chanel\nA,5,x\n", 2, "chanel: is not known; did you mean channel?"),
         ("a.csv", "sku,pieces\n", 2, "has no rows"),
         ("a.csv", 'sku,pieces\n"A,5\n', 2, "not CSV"),

@@ -159,7 +159,7 @@ async def test_a_crowd_that_reserves_deducts_and_releases_leaves_counters_that_a
 async def test_a_control_without_the_check_oversells_too(
     stock: PostgresStock, engine: AsyncEngine, ledgers_of_workers: list[PostgresStock]
 ) -> None:
-    """The ledger's first statement grants as if all of it fitted: the CHECK alone stands between it and overselling,
+    """The ledger's first statement grants as if all of it fitted: the CHECK alone is between it and overselling,
     and without it these workers oversell."""
     await stock.receive("HOT", 20)
     async with engine.begin() as db:
