@@ -18,13 +18,13 @@ from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime.settings import DEVELOPMENT_KEYS, Settings, variable
 from runtime.temporal import operator_links
+from tests.support.pages import PAGES
+from tests.support.servers import ROOT
 from workflows import run_names
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CLI = (ROOT / "docs/cli.md").read_text()
 OPERATORS = (ROOT / "docs/operators.md").read_text()
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("examples/**/*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 MOST_WORDS = 1_300  # of the README: what a stranger reads before deciding to go on
 
 

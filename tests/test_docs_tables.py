@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.activity_names import activity_names
-from tests.test_docs import PAGES, ROOT
+from tests.support.pages import PAGES
+from tests.support.servers import ROOT
 
 ROOMS = ("domain", "workflows", "activities", "store", "providers", "acts", "gateway", "cli", "runtime")
 FOLDERS = (*ROOMS, "simulation", "tests", "docs", "examples")
