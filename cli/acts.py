@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import base
-from cli.input import made
+from cli.input import made, pieces_of
 from domain.order.acts import Cancel, CancelPieces, ConfirmReceipt, Deliver, Reschedule, Review, Scan, ScanKind, Ship
 from domain.order.order_number import OrderNo, parse
-from domain.order.pieces import Pieces
 from domain.order.status import Action, Actor, Answer, Refused, Status, allowed
 from domain.records.views import OrderView
 from domain.risk import Decision
@@ -56,7 +55,7 @@ def cancel(
     actor = _ACTORS[party]
     if lines:
         sub = base.sub_order_number(no)
-        some = made(CancelPieces, {"lines": "--line"}, actor=actor, note=note, lines=[_pieces(one) for one in lines])
+        some = made(CancelPieces, {"lines": "--line"}, actor=actor, note=note, lines=pieces_of("--line", lines))
         _act(no, sub, lambda acts: acts.cancel_pieces(sub, some), as_json)
         return
     number = base.any_number(no)
@@ -153,14 +152,6 @@ def decide_risk(
 
 
 # --- what all of these share
-
-
-def _pieces(text: str) -> Pieces:
-    """The pieces that a text like `1=2` (two pieces of line 1) names. Raises Fault for any other form."""
-    line_no, _, quantity = text.partition("=")
-    if not (line_no.isdecimal() and quantity.isdecimal()):
-        raise base.Fault(f"--line: write a line's number and how many pieces, like 1=2, not {text!r}", base.BAD_INPUT)
-    return made(Pieces, {"line_no": "--line", "quantity": "--line"}, line_no=int(line_no), quantity=int(quantity))
 
 
 def _act(no: str, number: OrderNo, act: "Callable[[Acts], Awaitable[Answer]]", as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import base
-from cli.input import made
+from cli.input import made, pieces_of
 from domain.after_sale.case import (
     Agree,
     AskAfterSale,
@@ -21,7 +21,6 @@ from domain.after_sale.case import (
     Withdraw,
 )
 from domain.base import Document
-from domain.order.pieces import Pieces
 from domain.order.status import Actor
 from domain.records.views import CaseView
 
@@ -48,7 +47,7 @@ def request(
     """The buyer asks for a refund of pieces that have shipped."""
     number = base.sub_order_number(sub_no)
     kind = CaseKind.REFUND_ONLY if refund_only else CaseKind.RETURN_AND_REFUND
-    ask = made(AskAfterSale, {"lines": "--pieces"}, kind=kind, lines=_pieces(piece), reason=reason)
+    ask = made(AskAfterSale, {"lines": "--pieces"}, kind=kind, lines=pieces_of("--pieces", piece), reason=reason)
 
     async def work(front: "Front") -> CaseAnswer:
         owners = await front.owners.of(number)
@@ -108,8 +107,8 @@ def inspect(
     found = made(
         Inspect,
         {"accepted": "--accept", "gifts_back": "--gift-back"},
-        accepted=_pieces(accept),
-        sellable=_pieces(sellable or []),
+        accepted=pieces_of("--accept", accept),
+        sellable=pieces_of("--sellable", sellable or []),
         gifts_back=gift_back or [],
     )
     _act(case_no, CaseAction.INSPECT, found, Actor.MERCHANT, as_json)
@@ -140,7 +139,7 @@ def show(case_no: CaseNo, as_json: base.AsJson = False) -> None:
     fields["quoted"] = base.yuan(view.quoted_fen)
     fields |= {"said": base.plain(view.said)} if view.said else {}
     fields |= {"sent back": f"{view.carrier} {view.tracking_no}"} if view.carrier else {}
-    fields |= {"the clock": f"acts at {view.due_at}"} if view.due_at else {}
+    fields |= {"the clock": f"acts at {view.due_at:%Y-%m-%d %H:%M:%S} UTC"} if view.due_at else {}
     fields |= {"refunded": base.yuan(view.amount_fen)} if view.amount_fen is not None else {}
     base.say_fields(fields)
 
@@ -172,14 +171,3 @@ async def _found(front: "Front", case_no: str) -> CaseView:
     if view is None:
         raise base.Fault(f"there is no case {case_no}; `show SUB_NO` lists those of a sub-order", base.REFUSED)
     return view
-
-
-def _pieces(given: list[str]) -> list[Pieces]:
-    """The pieces that were given as `1=2` (two pieces of line 1). Raises Fault for any other form."""
-    found = []
-    for text in given:
-        line, _, quantity = text.partition("=")
-        if not (line.isdecimal() and quantity.isdecimal()):
-            raise base.Fault(f"{text!r} is no LINE=N, like 1=2: two pieces of line 1", base.BAD_INPUT)
-        found.append(made(Pieces, line_no=int(line), quantity=int(quantity)))
-    return found

@@ -96,14 +96,18 @@ def _fault(error: Exception) -> Fault | None:
 
     from acts.acts import NoSuchOrder
     from acts.checkout import Unavailable
+    from domain.order.order_number import OutOfNumbers
     from runtime.temporal import Unreachable
+    from store.database.keys import KeyReused
 
     match error:
         case Fault():
             return Fault(error.message, error.exit_code)
         case NoSuchOrder():
             return Fault("there is no such order", REFUSED)
-        case Unavailable() | Unreachable():
+        case KeyReused():
+            return Fault("the key was used for another request: give another --key, or that request", REFUSED)
+        case Unavailable() | Unreachable() | OutOfNumbers():
             return Fault(str(error), UNREACHABLE)
         case RPCError():
             return Fault(f"Temporal does not answer: {error.status.name}", UNREACHABLE)

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from cli.base import BAD_INPUT, Fault
+from domain.order.pieces import Pieces
 from domain.strict_json import BadInput, load
 
 MOST_BYTES = 1_000_000
@@ -50,6 +52,18 @@ def made(model: type[Model], options: dict[str, str] | None = None, **fields: An
         field = str(first["loc"][0]) if first["loc"] else ""
         name = (options or {}).get(field, f"--{field.replace('_', '-')}")
         raise Fault(f"{name}: {_reason(dict(first))}", BAD_INPUT) from None
+
+
+def pieces_of(option: str, texts: Sequence[str]) -> list[Pieces]:
+    """The pieces that an option names, each as `1=2`: two pieces of line 1. Raises Fault for any other form."""
+    found = []
+    for text in texts:
+        line_no, _, quantity = text.partition("=")
+        if not (line_no.isdecimal() and quantity.isdecimal()):
+            raise Fault(f"{option}: {text!r} is no LINE=N, like 1=2: two pieces of line 1", BAD_INPUT)
+        named = {"line_no": option, "quantity": option}
+        found.append(made(Pieces, named, line_no=int(line_no), quantity=int(quantity)))
+    return found
 
 
 def told(error: ValidationError, model: type[BaseModel]) -> str:

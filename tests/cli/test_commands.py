@@ -11,14 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.base import plain, yuan
+from cli.base import REFUSED, UNREACHABLE, Fault, plain, run, yuan
 from cli.catalog_file import read_catalog
 from domain.order.cart import Cart, Terms
 from domain.order.lines import Refusal
+from domain.order.order_number import OutOfNumbers
 from domain.order.product import OnSale
 from domain.order.stock import StockPolicy
 from domain.pricing.market import Market
 from domain.pricing.order_price import Limits, price_order
+from store.database.keys import KeyReused
 from tests.support.command_line import EXAMPLES, starter, typed_here
 from tests.support.servers import ROOT
 
@@ -160,7 +162,11 @@ class TestBadInput:
             (["ship", NUMBER], "Missing option '--carrier'; see `starter.py ship --help`"),
             (["fly"], "No such command 'fly'; see `starter.py --help`"),
             (["after-sale", "request", NUMBER, "--pieces", "1", "--reason", "r"], "is a whole order"),
-            (["after-sale", "inspect", "x", "--accept", "1:2"], "'1:2' is no LINE=N, like 1=2: two pieces of line 1"),
+            (["after-sale", "inspect", "x", "--accept", "1:2"], "--accept: '1:2' is no LINE=N, like 1=2: two"),
+            (
+                ["after-sale", "inspect", "x", "--accept", "1=1", "--sellable", "1=0"],
+                "--sellable: must be 1 or more, not 0",
+            ),
             (["list"], "say whose list: one of --buyer ID, --merchant ID and --operator"),
             (["list", "--buyer", "1", "--operator"], "say whose list"),
             (["list", "--operator", "--tab", "to_pay"], "--tab goes with --buyer, not with --operator"),
@@ -172,6 +178,21 @@ class TestBadInput:
     )
     def test_an_argument_that_can_not_be(self, words: list[str], said: str) -> None:
         assert said in refused(*words)
+
+
+class TestExpectedFaults:
+    @pytest.mark.parametrize(
+        ("raised", "code"),
+        [(KeyReused("k"), REFUSED), (OutOfNumbers("buyer 1 has none left today"), UNREACHABLE)],
+        ids=["key-reused", "out-of-numbers"],
+    )
+    def test_are_told_in_one_line_and_not_by_a_traceback(self, raised: Exception, code: int) -> None:
+        async def work() -> None:
+            raise raised
+
+        with pytest.raises(Fault) as told:
+            run(work)
+        assert told.value.exit_code == code
 
 
 class TestNothingRunning:
