@@ -165,7 +165,7 @@ class TestBadInput:
             (["after-sale", "inspect", "x", "--accept", "1:2"], "--accept: '1:2' is no LINE=N, like 1=2: two"),
             (
                 ["after-sale", "inspect", "x", "--accept", "1=1", "--sellable", "1=0"],
-                "--sellable: must be 1 or more, not 0",
+                "--sellable: must be 1",
             ),
             (["list"], "say whose list: one of --buyer ID, --merchant ID and --operator"),
             (["list", "--buyer", "1", "--operator"], "say whose list"),
