@@ -5,16 +5,13 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from runtime.embedded import free_port
-from runtime.settings import Settings
-from runtime.up import Stack
+from tests.support.stacks import a_stack
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/cli.md").read_text()
@@ -48,20 +45,12 @@ def is_printed(printed: str, out: str) -> bool:
 @pytest.fixture(scope="module")
 async def environment() -> AsyncIterator[dict[str, str]]:
     """The environment of a shell beside `make up`."""
-    with tempfile.TemporaryDirectory(prefix="orders-page-") as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            temporal_port=free_port(),
-            temporal_ui_port=free_port(),
-            gateway_port=free_port(),
-            sandbox_port=free_port(),
-            metrics_port=0,
-        )
-        async with Stack(settings):
-            kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            gateway = f"http://127.0.0.1:{settings.gateway_port}"
-            yield {**kept, "PATH": path, "ORDERS_DATA_DIR": folder, "COLUMNS": "200", "GATEWAY": gateway}
+    async with a_stack() as settings:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        gateway = f"http://127.0.0.1:{settings.gateway_port}"
+        data_dir = str(settings.data_dir)
+        yield {**kept, "PATH": path, "ORDERS_DATA_DIR": data_dir, "COLUMNS": "200", "GATEWAY": gateway}
 
 
 async def typed(blocks: list[Block], environment: dict[str, str]) -> tuple[int, list[str]]:

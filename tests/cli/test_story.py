@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -14,9 +13,7 @@ from typing import Any
 import pytest
 
 from domain.order.order_number import sub_order_no
-from runtime.embedded import free_port
-from runtime.settings import Settings
-from runtime.up import Stack
+from tests.support.stacks import a_stack
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 20.0
@@ -77,19 +74,10 @@ class Starter:
 
 @pytest.fixture(scope="module")
 async def starter() -> AsyncIterator[Starter]:
-    with tempfile.TemporaryDirectory(prefix="orders-cli-") as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            temporal_port=free_port(),
-            temporal_ui_port=free_port(),
-            gateway_port=free_port(),
-            sandbox_port=free_port(),
-            metrics_port=0,
-        )
-        async with Stack(settings):
-            typed = Starter(Path(folder))
-            await typed.done("load-catalog", "examples/catalog.json")
-            yield typed
+    async with a_stack() as settings:
+        typed = Starter(settings.data_dir)
+        await typed.done("load-catalog", "examples/catalog.json")
+        yield typed
 
 
 @dataclass(frozen=True)
