@@ -71,7 +71,7 @@ class RunsSeen(Message):
 
 
 class StartAgain(Message):
-    """Key: the order. `why`: how its run ended."""
+    """Idempotency key: the order. `why`: how its run ended."""
 
     order_no: str
     why: str
@@ -136,7 +136,7 @@ class AuditLedger(Protocol):
     async def note_restart(self, order_no: str, why: str, at: datetime) -> None: ...
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        """Mark each finding, with one alarm for as long as it lasts. Key: the order, subject and topic."""
+        """Mark each finding, with one alarm for as long as it lasts. Idempotency key: the order, subject and topic."""
         ...
 
     async def marks_of_ended(self) -> list[Mark]:
@@ -176,19 +176,19 @@ class AuditActivities:
 
     @activity.defn
     async def find_held(self, request: FindHeld) -> HeldPage:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return await self._ledger.find_held(request)
 
     @activity.defn
     async def see_runs(self, request: SeeRuns) -> RunsSeen:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return RunsSeen(closed=await self._runs.closed(request.orders, request.sub_orders))
 
     @activity.defn
     async def start_order_again(self, request: StartAgain) -> StartedAgain:
-        """Key: the order: Temporal has one open run of it at most, and the run takes no step twice.
+        """Idempotency key: the order: Temporal has one open run of it at most, and the run takes no step twice.
 
         The books are read after the run was seen closed: what it wrote at its end is seen."""
         held = await self._ledger.held(request.order_no)
@@ -204,21 +204,21 @@ class AuditActivities:
 
     @activity.defn
     async def nudge_order(self, request: Nudge) -> None:
-        """Key: none; a second signal changes nothing."""
+        """Needs no idempotency key: a second signal changes nothing."""
         await self._runs.nudge(request.order_no)
 
     @activity.defn
     async def compare_books(self, request: CompareBooks) -> BooksCompared:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return await self._stock.compare(request.most)
 
     @activity.defn
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        """Key: the order, subject and topic, for as long as it lasts.
+        """Idempotency key: the order, subject and topic, for as long as it lasts.
 
-        A mark on an ended order whose run has ended too is taken away: a lost try has left it, and nobody else knows
-        of it."""
+        A mark on an ended order whose run has ended too is taken away: a lost try has left it, and nobody else knows of
+        it."""
         async with _beating():
             marked = await self._ledger.mark_findings(request)
             marks = await self._ledger.marks_of_ended()
