@@ -53,7 +53,7 @@ class FindHeld(Message):
 
 
 class HeldPage(Message):
-    """`after`: where the next page begins; None when this is the last."""
+    """A page of held orders. `after` is where the next page begins; None when this is the last."""
 
     orders: list[HeldOrder]
     after: str | None
@@ -97,7 +97,7 @@ class CompareBooks(Message):
 
 
 class MarkFindings(Message):
-    """All that needs a person by this audit. `healing`: what an earlier one marked, and is not among them, is well."""
+    """What this audit found to need a person. If `healing`, earlier marks that are not found again are taken away."""
 
     found: list[Finding]
     healing: bool
@@ -110,7 +110,7 @@ class FindingsMarked(Message):
 
 
 class Mark(NamedTuple):
-    """That a person is needed: `subject` is '' for the order, else the sub-order's number."""
+    """Something needs a person: `subject` is '' for the order, else the sub-order's number."""
 
     order_no: str
     subject: str
@@ -126,11 +126,11 @@ class AuditLedger(Protocol):
         ...
 
     async def held(self, order_no: str) -> HeldOrder | None:
-        """As it is now; None when the order has ended and holds nothing."""
+        """What the order holds now; None when it has ended and holds nothing."""
         ...
 
     async def start_input(self, order_no: str) -> StartOrder | None:
-        """What the order's run was started with, as far as a run that goes on needs it; None: no order was recorded."""
+        """What the order's run was started with, as far as a later run needs it; None when no order was recorded."""
         ...
 
     async def note_restart(self, order_no: str, why: str, at: datetime) -> None: ...

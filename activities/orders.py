@@ -29,7 +29,7 @@ class RecordOrder(Message):
 
 
 class RecordRefusal(Message):
-    """Idempotency key: the order, step `place`. No order row: only the answer that the caller's key keeps."""
+    """Idempotency key: the order, step `place`. No order is written, only the answer that the caller's key keeps."""
 
     placement: Placement
     to_operators: str
@@ -80,7 +80,7 @@ class RecordSplit(Message):
 
 
 class SplitDone(Message):
-    """`closed`: it was closed before, and is not split."""
+    """What came of the split. `closed` is set when the order was closed before, and so is not split."""
 
     sub_orders: list[SubOrderPlan]
     closed: CloseReason | None = None
