@@ -14,7 +14,8 @@ class CaseOf(Message):
 
 
 class OpenCase(Message):
-    """Key: the case. The pieces are the case's from now on, and nobody else's, until it ends or they are refunded."""
+    """Idempotency key: the case. The pieces are the case's from now on, and nobody else's, until it ends or they are
+    refunded."""
 
     case_no: str
     sub_order_no: str
@@ -24,7 +25,8 @@ class OpenCase(Message):
 
 
 class RecordCaseAct(Message):
-    """Key: the case and `key`, which is the update's id, or the clock's state. A refusal is not kept under it."""
+    """Idempotency key: the case and `key`, which is the update's id, or the clock's state. A refusal is not kept under
+    it."""
 
     case_no: str
     key: str
@@ -33,7 +35,8 @@ class RecordCaseAct(Message):
 
 
 class EndRefund(Message):
-    """Key: the case, step `refunded`. All that was owed has been given back; `failed` says why nothing could be."""
+    """Idempotency key: the case, step `refunded`. All that was owed has been given back; `failed` says why nothing
+    could be."""
 
     case_no: str
     amount_fen: int

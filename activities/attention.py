@@ -8,8 +8,8 @@ from domain.base import Message, Utc
 
 
 class RecordAttention(Message):
-    """Key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`: nobody is
-    needed for it once the order has ended, and then nothing is noted."""
+    """Idempotency key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`:
+    nobody is needed for it once the order has ended, and then nothing is noted."""
 
     order_no: str
     subject: str  # '' for the order, else the sub-order's number
@@ -28,10 +28,10 @@ class AttentionBook(Protocol):
     """The platform's list of what needs a person."""
 
     async def record_attention(self, request: RecordAttention) -> Noted:
-        """Mark that a person is needed, and raise the alarm if one is wanted; or take the mark away. Key: the order,
-        the subject and the topic, for as long as the mark is there: a repeat changes nothing. A sub-order that awaits
-        shipment is in EXCEPTION while it has a mark. A number that no order of ours can have is told in an alarm
-        alone."""
+        """Mark that a person is needed, and raise the alarm if one is wanted; or take the mark away. Idempotency key:
+        the order, the subject and the topic, for as long as the mark is there: a repeat changes nothing. A sub-order
+        that awaits shipment is in EXCEPTION while it has a mark. A number that no order of ours can have is told in an
+        alarm alone."""
         ...
 
 

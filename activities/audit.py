@@ -53,7 +53,7 @@ class FindHeld(Message):
 
 
 class HeldPage(Message):
-    """`after`: where the next page begins; None when this is the last."""
+    """A page of held orders. `after` is where the next page begins; None when this is the last."""
 
     orders: list[HeldOrder]
     after: str | None
@@ -71,7 +71,7 @@ class RunsSeen(Message):
 
 
 class StartAgain(Message):
-    """Key: the order. `why`: how its run ended."""
+    """Idempotency key: the order. `why`: how its run ended."""
 
     order_no: str
     why: str
@@ -97,7 +97,7 @@ class CompareBooks(Message):
 
 
 class MarkFindings(Message):
-    """All that needs a person by this audit. `healing`: what an earlier one marked, and is not among them, is well."""
+    """What this audit found to need a person. If `healing`, earlier marks that are not found again are taken away."""
 
     found: list[Finding]
     healing: bool
@@ -110,7 +110,7 @@ class FindingsMarked(Message):
 
 
 class Mark(NamedTuple):
-    """That a person is needed: `subject` is '' for the order, else the sub-order's number."""
+    """Something needs a person: `subject` is '' for the order, else the sub-order's number."""
 
     order_no: str
     subject: str
@@ -126,17 +126,17 @@ class AuditLedger(Protocol):
         ...
 
     async def held(self, order_no: str) -> HeldOrder | None:
-        """As it is now; None when the order has ended and holds nothing."""
+        """What the order holds now; None when it has ended and holds nothing."""
         ...
 
     async def start_input(self, order_no: str) -> StartOrder | None:
-        """What the order's run was started with, as far as a run that goes on needs it; None: no order was recorded."""
+        """What the order's run was started with, as far as a later run needs it; None when no order was recorded."""
         ...
 
     async def note_restart(self, order_no: str, why: str, at: datetime) -> None: ...
 
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        """Mark each finding, with one alarm for as long as it lasts. Key: the order, subject and topic."""
+        """Mark each finding, with one alarm for as long as it lasts. Idempotency key: the order, subject and topic."""
         ...
 
     async def marks_of_ended(self) -> list[Mark]:
@@ -176,19 +176,19 @@ class AuditActivities:
 
     @activity.defn
     async def find_held(self, request: FindHeld) -> HeldPage:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return await self._ledger.find_held(request)
 
     @activity.defn
     async def see_runs(self, request: SeeRuns) -> RunsSeen:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return RunsSeen(closed=await self._runs.closed(request.orders, request.sub_orders))
 
     @activity.defn
     async def start_order_again(self, request: StartAgain) -> StartedAgain:
-        """Key: the order: Temporal has one open run of it at most, and the run takes no step twice.
+        """Idempotency key: the order: Temporal has one open run of it at most, and the run takes no step twice.
 
         The books are read after the run was seen closed: what it wrote at its end is seen."""
         held = await self._ledger.held(request.order_no)
@@ -204,21 +204,21 @@ class AuditActivities:
 
     @activity.defn
     async def nudge_order(self, request: Nudge) -> None:
-        """Key: none; a second signal changes nothing."""
+        """Needs no idempotency key: a second signal changes nothing."""
         await self._runs.nudge(request.order_no)
 
     @activity.defn
     async def compare_books(self, request: CompareBooks) -> BooksCompared:
-        """Key: none, reads only."""
+        """Only reads, and needs no idempotency key."""
         async with _beating():
             return await self._stock.compare(request.most)
 
     @activity.defn
     async def mark_findings(self, request: MarkFindings) -> FindingsMarked:
-        """Key: the order, subject and topic, for as long as it lasts.
+        """Idempotency key: the order, subject and topic, for as long as it lasts.
 
-        A mark on an ended order whose run has ended too is taken away: a lost try has left it, and nobody else knows
-        of it."""
+        A mark on an ended order whose run has ended too is taken away: a lost try has left it, and nobody else knows of
+        it."""
         async with _beating():
             marked = await self._ledger.mark_findings(request)
             marks = await self._ledger.marks_of_ended()

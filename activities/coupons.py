@@ -35,16 +35,17 @@ class CouponLedger(Protocol):
     """Put your own coupon service behind this. Each call may be repeated; the key makes it count once."""
 
     async def take(self, request: TakeCoupons) -> CouponsTaken:
-        """All or nothing. Key: the order. After a giving back for the same order it takes nothing, for ever."""
+        """All or nothing. Idempotency key: the order. After a giving back for the same order it takes nothing, for
+        ever."""
         ...
 
     async def redeem(self, request: CouponsOf) -> CouponsRedeemed:
-        """The order is paid: its coupons are used up. Key: the order."""
+        """The order is paid: its coupons are used up. Idempotency key: the order."""
         ...
 
     async def give_back(self, request: CouponsOf) -> CouponsGivenBack:
-        """The order has closed, or is fully refunded. Key: the order. Nothing to give back is a success, and leaves
-        a tombstone. A coupon that has expired at `at` is not usable again."""
+        """The order has closed, or is fully refunded. Idempotency key: the order. Nothing to give back is a success,
+        and leaves a tombstone. A coupon that has expired at `at` is not usable again."""
         ...
 
 

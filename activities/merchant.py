@@ -55,15 +55,15 @@ class MerchantSystem(Protocol):
     """Put your own warehouse or merchant interface behind this."""
 
     async def hand_over(self, parcel: HandOver) -> None:
-        """Give the parcel to the warehouse. Key: `sub_order_no` and `revision`; a repeat, or a lower revision than
-        was given before, changes nothing.
+        """Give the parcel to the warehouse. Idempotency key: `sub_order_no` and `revision`; a repeat, or a lower
+        revision than was given before, changes nothing.
 
         Raises anything on a fault; it is tried again until it works, and shows as needing a person meanwhile."""
         ...
 
     async def grant(self, goods: GrantGoods) -> Granted:
-        """Deliver virtual goods. Key: `sub_order_no`; a repeat returns the same codes, also when it asks for fewer
-        pieces. Faults as above."""
+        """Deliver virtual goods. Idempotency key: `sub_order_no`; a repeat returns the same codes, also when it asks
+        for fewer pieces. Faults as above."""
         ...
 
 
@@ -71,12 +71,13 @@ class ParcelBook(Protocol):
     """What the platform notes of a hand-over."""
 
     async def handed_over(self, request: SubOrderOf) -> SubOrderFacts:
-        """Note that the warehouse has the parcel, and say how far it has come. Key: the sub-order."""
+        """Note that the warehouse has the parcel, and say how far it has come. Idempotency key: the sub-order."""
         ...
 
     async def granted(self, request: RecordGranted) -> SubOrderFacts:
-        """Keep a code for each piece that is left, and note that the goods are delivered. The codes of pieces that
-        were cancelled while the merchant was asked are not the buyer's: the merchant is told. Key: the sub-order."""
+        """Keep a code for each piece that is left, and note that the goods are delivered. The codes of pieces that were
+        cancelled while the merchant was asked are not the buyer's: the merchant is told. Idempotency key: the
+        sub-order."""
         ...
 
     async def sub_order_facts(self, request: SubOrderOf) -> SubOrderFacts:
@@ -91,7 +92,7 @@ class MerchantActivities:
 
     @activity.defn
     async def hand_over(self, request: HandOver) -> SubOrderFacts:
-        """Key: the sub-order. A parcel that is closed meanwhile is not handed over any more."""
+        """Idempotency key: the sub-order. A parcel that is closed meanwhile is not handed over any more."""
         this = SubOrderOf(sub_order_no=request.sub_order_no)
         facts = await self._book.sub_order_facts(this)
         if facts.close_reason is not None:
@@ -102,7 +103,7 @@ class MerchantActivities:
 
     @activity.defn
     async def grant_goods(self, request: GrantGoods) -> SubOrderFacts:
-        """Key: the sub-order. Goods that are closed before are not granted any more. Raises TooFewCodes."""
+        """Idempotency key: the sub-order. Goods that are closed before are not granted any more. Raises TooFewCodes."""
         facts = await self._book.sub_order_facts(SubOrderOf(sub_order_no=request.sub_order_no))
         if facts.close_reason is not None:
             return facts

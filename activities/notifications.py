@@ -11,7 +11,7 @@ class BadSecret(ValueError):
 
 
 class BadSignature(Exception):
-    """Not from the provider, or not provably so. Answer 401."""
+    """The notification is not provably from the provider. Answer 401."""
 
 
 class BadNotification(Exception):

@@ -17,7 +17,7 @@ from domain.order.status import CloseReason
 
 
 class RecordOrder(Message):
-    """Key: the order, step `place`."""
+    """Idempotency key: the order, step `place`."""
 
     order_no: str
     caller: str
@@ -29,7 +29,7 @@ class RecordOrder(Message):
 
 
 class RecordRefusal(Message):
-    """Key: the order, step `place`. No order row: only the answer that the caller's key keeps."""
+    """Idempotency key: the order, step `place`. No order is written, only the answer that the caller's key keeps."""
 
     placement: Placement
     to_operators: str
@@ -37,7 +37,7 @@ class RecordRefusal(Message):
 
 
 class AcceptPayment(Message):
-    """Key: the capture. Money that the order wants: the order is paid, and the journal says so."""
+    """Idempotency key: the capture. Money that the order wants: the order is paid, and the journal says so."""
 
     order_no: str
     capture: Capture
@@ -48,13 +48,14 @@ class PaymentAccepted(Message):
 
 
 class FileCaptures(Message):
-    """Key: each capture. Money that the provider told of without a notification: as if it had been notified."""
+    """Idempotency key: each capture. Money that the provider told of without a notification: as if it had been
+    notified."""
 
     captures: list[Capture]
 
 
 class SplitOrder(Message):
-    """Key: the order, step `split`."""
+    """Idempotency key: the order, step `split`."""
 
     order_no: str
     terms: Terms
@@ -71,7 +72,7 @@ class LinesToSplit(Message):
 
 
 class RecordSplit(Message):
-    """Key: the order, step `split`. The plan is what the warehouses have set aside for."""
+    """Idempotency key: the order, step `split`. The plan is what the warehouses have set aside for."""
 
     order_no: str
     plan: list[SubOrderPlan]
@@ -79,14 +80,15 @@ class RecordSplit(Message):
 
 
 class SplitDone(Message):
-    """`closed`: it was closed before, and is not split."""
+    """What came of the split. `closed` is set when the order was closed before, and so is not split."""
 
     sub_orders: list[SubOrderPlan]
     closed: CloseReason | None = None
 
 
 class CloseOrder(Message):
-    """Key: the order, step `close`. An order that was never split, with what was captured to be refunded."""
+    """Idempotency key: the order, step `close`. An order that was never split, with what was captured to be
+    refunded."""
 
     order_no: str
     reason: CloseReason
@@ -119,8 +121,8 @@ class OrderClosing(Message):
 
 
 class CloseLines(Message):
-    """Key: the order, step `close-lines`. Whole lines of a paid order that is not split: their goods are gone. Of an
-    order that was closed before, nothing."""
+    """Idempotency key: the order, step `close-lines`. Whole lines of a paid order that is not split: their goods are
+    gone. Of an order that was closed before, nothing."""
 
     order_no: str
     lines: list[int]
@@ -152,22 +154,22 @@ class OrderBook(Protocol):
         ...
 
     async def record_order(self, request: RecordOrder) -> Placement:
-        """Write the order, its lines and the answer that checkout gets. Key: the order, once it is written. A buyer
-        who has too many unpaid orders gets a refusal, which leaves the key free for `record_refusal`."""
+        """Write the order, its lines and the answer that checkout gets. Idempotency key: the order, once it is written.
+        A buyer who has too many unpaid orders gets a refusal, which leaves the key free for `record_refusal`."""
         ...
 
     async def record_refusal(self, request: RecordRefusal) -> Placement:
-        """Keep a refusal as the answer that checkout gets; there is no order. Key: the order. If a lost try has
-        placed the order, its placement is the answer, and the order stays."""
+        """Keep a refusal as the answer that checkout gets; there is no order. Idempotency key: the order. If a lost try
+        has placed the order, its placement is the answer, and the order stays."""
         ...
 
     async def accept_payment(self, request: AcceptPayment) -> PaymentAccepted:
-        """The order is paid by this capture, unless it is closed, or paid by another. Key: the capture. A capture
-        that is not accepted leaves nothing behind."""
+        """The order is paid by this capture, unless it is closed, or paid by another. Idempotency key: the capture. A
+        capture that is not accepted leaves nothing behind."""
         ...
 
     async def file_captures(self, request: FileCaptures) -> Noted:
-        """Put captures into the inbox, as if they had been notified. Key: each capture."""
+        """Put captures into the inbox, as if they had been notified. Idempotency key: each capture."""
         ...
 
     async def lines_to_split(self, order_no: str) -> LinesToSplit:
@@ -175,18 +177,18 @@ class OrderBook(Protocol):
         ...
 
     async def record_split(self, request: RecordSplit) -> SplitDone:
-        """Write the sub-orders of the plan. Key: the order, once they are written. An order that was closed before
-        is not split."""
+        """Write the sub-orders of the plan. Idempotency key: the order, once they are written. An order that was closed
+        before is not split."""
         ...
 
     async def close_lines(self, request: CloseLines) -> Owed:
-        """Close whole lines, with the gifts given for nothing else, and decide their refund. Key: the order. Raises
-        ValueError for an order that is split: its sub-orders are closed, and not its lines."""
+        """Close whole lines, with the gifts given for nothing else, and decide their refund. Idempotency key: the
+        order. Raises ValueError for an order that is split: its sub-orders are closed, and not its lines."""
         ...
 
     async def close_order(self, request: CloseOrder) -> OrderClosing:
-        """Close an order that was never split, and decide the refund of what was captured. Key: the order, once it
-        is closed. An order that is split, or that was to close unpaid and is paid, is left as it is."""
+        """Close an order that was never split, and decide the refund of what was captured. Idempotency key: the order,
+        once it is closed. An order that is split, or that was to close unpaid and is paid, is left as it is."""
         ...
 
 

@@ -25,7 +25,7 @@ class PaymentProvider(Protocol):
     """
 
     async def create(self, request: PaymentRequest) -> OpenPayment:
-        """Open a payment. Key: `payment_id`; a repeat returns the first answer.
+        """Open a payment. Idempotency key: `payment_id`; a repeat returns the first answer.
 
         A payment that was closed before it was created stays closed (its cashier page takes no money)."""
         ...
@@ -41,8 +41,8 @@ class PaymentProvider(Protocol):
         ...
 
     async def refund(self, order: RefundOrder) -> RefundAnswer:
-        """Send money back. Key: `refund_no`; once done, a repeat returns that answer and moves nothing. A refusal
-        moved nothing, and is not kept: the same number may be tried again."""
+        """Send money back. Idempotency key: `refund_no`; once done, a repeat returns that answer and moves nothing. A
+        refusal moved nothing, and is not kept: the same number may be tried again."""
         ...
 
     async def query_refund(self, refund_no: str) -> RefundAnswer | None:
@@ -54,7 +54,7 @@ class PaymentLedger(Protocol):
     """What the platform writes down of payments and refunds, in its journal."""
 
     async def payment_opened(self, opened: OpenPayment) -> None:
-        """Note where the buyer pays. Key: the payment."""
+        """Note where the buyer pays. Idempotency key: the payment."""
         ...
 
     async def refund_to_make(self, refund_no: str) -> RefundOrder:
@@ -62,11 +62,11 @@ class PaymentLedger(Protocol):
         ...
 
     async def refund_answered(self, answer: RefundAnswer) -> None:
-        """Note what came of a refund, and post it when it is done. Key: the refund."""
+        """Note what came of a refund, and post it when it is done. Idempotency key: the refund."""
         ...
 
     async def take_stray(self, stray: "StrayCapture") -> "StrayTaken":
-        """Post money that no order wants, and decide its refund. Key: the capture."""
+        """Post money that no order wants, and decide its refund. Idempotency key: the capture."""
         ...
 
 
@@ -100,24 +100,24 @@ class PaymentActivities:
 
     @activity.defn
     async def create_payment(self, request: PaymentRequest) -> OpenPayment:
-        """Key: the payment's id, which is the order's number."""
+        """Idempotency key: the payment's id, which is the order's number."""
         opened = await self._provider.create(request)
         await self._ledger.payment_opened(opened)
         return opened
 
     @activity.defn
     async def close_payment(self, request: PaymentOf) -> ProviderPayment:
-        """Key: the payment. Its answer, closed or paid, decides between the buyer and the deadline."""
+        """Idempotency key: the payment. Its answer, closed or paid, decides between the buyer and the deadline."""
         return await self._provider.close(request.payment_id)
 
     @activity.defn
     async def take_stray_payment(self, request: StrayCapture) -> StrayTaken:
-        """Key: the capture."""
+        """Idempotency key: the capture."""
         return await self._ledger.take_stray(request)
 
     @activity.defn
     async def refund(self, request: MakeRefund) -> RefundAnswer:
-        """Key: the refund's number. After a fault it first asks what became of the call before."""
+        """Idempotency key: the refund's number. After a fault it first asks what became of the call before."""
         order = await self._ledger.refund_to_make(request.refund_no)
         answer = None
         if activity.info().attempt > 1:

@@ -61,7 +61,8 @@ class RefundQuote(Message):
 
 
 class DecideRefund(Message):
-    """Key: `key`, which the caller makes of its case: the first answer counts. `lines` are pieces of the sub-order.
+    """Idempotency key: `key`, which the caller makes of its case: the first answer counts. `lines` are pieces of the
+    sub-order.
 
     `gifts_back` are the lines of gifts that came back, or need not: of any other gift that is due its value is taken
     off. After shipping, `sellable` are the pieces that really came back and can be sold again; before it, all are."""
@@ -94,8 +95,8 @@ class RefundLedger(Protocol):
         ...
 
     async def decide_piece_refund(self, request: DecideRefund) -> RefundDecided:
-        """Key: the request's. Before shipping, with the shipping once nothing is left of the sub-order, which then
-        closes; after it, of the goods only. A refusal is not kept under the key."""
+        """Idempotency key: the request's. Before shipping, with the shipping once nothing is left of the sub-order,
+        which then closes; after it, of the goods only. A refusal is not kept under the key."""
         ...
 
 

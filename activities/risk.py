@@ -44,14 +44,15 @@ class RiskDesk(Protocol):
         ...
 
     async def assess(self, order_no: str) -> Assessment:
-        """The verdict on a placed order. Key: the order; a repeat returns the first verdict, with the decision on it if
-        there is one.
+        """The verdict on a placed order. Idempotency key: the order; a repeat returns the first verdict, with the
+        decision on it if there is one.
 
         A REVIEW raises its alarm together with the verdict, once."""
         ...
 
     async def decide(self, order_no: str, decision: Decision, now: datetime) -> RiskDecided:
-        """Keep a person's decision. Key: the order; the first one counts, and is the answer to any later one."""
+        """Keep a person's decision. Idempotency key: the order; the first one counts, and is the answer to any later
+        one."""
         ...
 
 

@@ -19,7 +19,8 @@ class SplitActivities:
 
     @activity.defn
     async def split_order(self, request: SplitOrder) -> SplitDone:
-        """Key: the order, in each of both ledgers. Killed in between, the repeat gets what was set aside."""
+        """Idempotency key: the order, in each of both ledgers. Killed in between, the repeat gets what was set
+        aside."""
         order = await self._book.lines_to_split(request.order_no)
         if order.closed is not None:
             return SplitDone(sub_orders=[], closed=order.closed)

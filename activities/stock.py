@@ -83,23 +83,23 @@ class StockLedger(Protocol):
     count once. A call that is shed (too many wait) is an error, and is to be tried again."""
 
     async def reserve(self, request: ReserveStock) -> Reserved:
-        """All or nothing. Key: the order. After a release of the same order it takes nothing, for ever."""
+        """All or nothing. Idempotency key: the order. After a release of the same order it takes nothing, for ever."""
         ...
 
     async def release(self, request: ReleaseStock) -> Moved:
-        """End the order's reservations. Key: the order. Nothing to release is a success, and leaves a tombstone: a
-        later reserve hears of it. When it brought back what was sold, a later deduct finds every line short, and a
-        later restock nothing to bring back."""
+        """End the order's reservations. Idempotency key: the order. Nothing to release is a success, and leaves a
+        tombstone: a later reserve hears of it. When it brought back what was sold, a later deduct finds every line
+        short, and a later restock nothing to bring back."""
         ...
 
     async def deduct(self, request: StockOf) -> Deducted:
         """Turn the order's lines into sold goods; reserved ones always, promised ones as far as there is stock.
-        Key: the order. Before its reserve it moves nothing, and is not remembered; after its release every line is
-        short."""
+        Idempotency key: the order. Before its reserve it moves nothing, and is not remembered; after its release every
+        line is short."""
         ...
 
     async def restock(self, request: Restock) -> Moved:
-        """Bring deducted pieces back. Key: the order and the refund."""
+        """Bring deducted pieces back. Idempotency key: the order and the refund."""
         ...
 
 
@@ -113,32 +113,33 @@ class PhysicalLedger(Protocol):
         plan: Callable[[list[Warehouse]], tuple[Answer, Sequence[Allocation]]],
         answer: type[Answer],
     ) -> Answer:
-        """Show `plan` what lies in the warehouses of the SKUs' merchants (`skus`: merchant by SKU), reserve what
-        it allocates, and keep its answer. Nobody else takes of it meanwhile, so `plan` must be pure and quick.
-        A merchant without warehouses is not shown. Key: the order."""
+        """Show `plan` what lies in the warehouses of the SKUs' merchants (`skus`: merchant by SKU), reserve what it
+        allocates, and keep its answer. Nobody else takes of it meanwhile, so `plan` must be pure and quick. A merchant
+        without warehouses is not shown. Idempotency key: the order."""
         ...
 
     async def release(self, request: StockOf) -> Moved:
-        """What is reserved for an order that is closed and was never split lies there for others. Key: the order.
-        Nothing to release is a success, and leaves a tombstone: a later `allocate` reserves nothing."""
+        """What is reserved for an order that is closed and was never split lies there for others. Idempotency key: the
+        order. Nothing to release is a success, and leaves a tombstone: a later `allocate` reserves nothing."""
         ...
 
     async def take_goods(self, request: TakeGoods) -> GoodsTaken:
-        """Reserve all pieces of a back-ordered sub-order, less those that were reshelved, or none. Key: the sub-order,
-        once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
+        """Reserve all pieces of a back-ordered sub-order, less those that were reshelved, or none. Idempotency key: the
+        sub-order, once they are taken; until then ask again. After its `reshelve` it takes nothing, for ever."""
         ...
 
     async def ship_goods(self, request: GoodsOf) -> Moved:
-        """What is reserved for the sub-order has left the warehouse. Key: the sub-order."""
+        """What is reserved for the sub-order has left the warehouse. Idempotency key: the sub-order."""
         ...
 
     async def reshelve(self, request: GoodsOf) -> Moved:
-        """What is reserved for the sub-order, and not shipped, lies there for others. Key: the sub-order."""
+        """What is reserved for the sub-order, and not shipped, lies there for others. Idempotency key: the
+        sub-order."""
         ...
 
     async def reshelve_pieces(self, request: ReshelvePieces) -> Moved:
-        """These pieces are not wanted any more: they lie there for others, or are never taken. Key: the sub-order
-        and the refund. What has shipped is left as it is."""
+        """These pieces are not wanted any more: they lie there for others, or are never taken. Idempotency key: the
+        sub-order and the refund. What has shipped is left as it is."""
         ...
 
 

@@ -29,8 +29,8 @@ class SubOrderFacts(Message):
 
 
 class CloseSubOrders(Message):
-    """Key: the order or sub-order, step `cancel`. All that are named, or none if one of them may not be closed.
-    A closing is kept under its key; a refusal is not, since the next one may find another state."""
+    """Idempotency key: the order or sub-order, step `cancel`. All that are named, or none if one of them may not be
+    closed. A closing is kept under its key; a refusal is not, since the next one may find another state."""
 
     order_no: str
     sub_order_no: str | None  # None: every one that is not closed yet
@@ -48,8 +48,8 @@ class Closed(Message):
 
 
 class ClosePieces(Message):
-    """Key: the sub-order, step `pieces`, and the id of the act. Pieces of a sub-order that has not shipped, all or
-    none. A refusal is not kept under the key, as with `CloseSubOrders`."""
+    """Idempotency key: the sub-order, step `pieces`, and the id of the act. Pieces of a sub-order that has not shipped,
+    all or none. A refusal is not kept under the key, as with `CloseSubOrders`."""
 
     key: str
     sub_order_no: str
@@ -72,7 +72,7 @@ class PiecesClosed(Message):
 
 
 class RecordRescheduled(Message):
-    """Key: the sub-order and the date; the same date again is the same answer."""
+    """Idempotency key: the sub-order and the date; the same date again is the same answer."""
 
     sub_order_no: str
     actor: Actor
@@ -81,7 +81,7 @@ class RecordRescheduled(Message):
 
 
 class RecordShipped(Message):
-    """Key: the sub-order, step `ship`; the same tracking number again is the same answer."""
+    """Idempotency key: the sub-order, step `ship`; the same tracking number again is the same answer."""
 
     sub_order_no: str
     actor: Actor
@@ -98,14 +98,14 @@ class LineCodes(Message):
 
 
 class RecordGranted(Message):
-    """Key: the sub-order, step `grant`. Virtual goods: what the merchant gave instead of a parcel."""
+    """Idempotency key: the sub-order, step `grant`. Virtual goods: what the merchant gave instead of a parcel."""
 
     sub_order_no: str
     lines: list[LineCodes]
 
 
 class RecordDelivered(Message):
-    """Key: the sub-order, step `deliver`."""
+    """Idempotency key: the sub-order, step `deliver`."""
 
     sub_order_no: str
     actor: Actor
@@ -113,7 +113,7 @@ class RecordDelivered(Message):
 
 
 class RecordReceived(Message):
-    """Key: the sub-order, step `receive`."""
+    """Idempotency key: the sub-order, step `receive`."""
 
     sub_order_no: str
     actor: Actor
@@ -129,31 +129,32 @@ class SubOrderBook(Protocol):
         ...
 
     async def close_sub_orders(self, request: CloseSubOrders) -> Closed:
-        """Close all that are named, with all that is left of them, and decide their refund; or close none. Key: the
-        order or the sub-order, once they are closed."""
+        """Close all that are named, with all that is left of them, and decide their refund; or close none. Idempotency
+        key: the order or the sub-order, once they are closed."""
         ...
 
     async def close_pieces(self, request: ClosePieces) -> PiecesClosed:
-        """Close pieces of one sub-order, with the gifts given for nothing else, and decide their refund; or close
-        none. Key: the sub-order and the id of the act, once they are closed."""
+        """Close pieces of one sub-order, with the gifts given for nothing else, and decide their refund; or close none.
+        Idempotency key: the sub-order and the id of the act, once they are closed."""
         ...
 
     async def record_rescheduled(self, request: RecordRescheduled) -> Answer:
-        """A presale ships from another date. Key: the sub-order and the date. Refused once it has been handed
-        over."""
+        """A presale ships from another date. Idempotency key: the sub-order and the date. Refused once it has been
+        handed over."""
         ...
 
     async def record_shipped(self, request: RecordShipped) -> Answer:
-        """A carrier has the parcel. Key: the sub-order, the carrier and the tracking number, once it is shipped. A
-        presale is refused before its date."""
+        """A carrier has the parcel. Idempotency key: the sub-order, the carrier and the tracking number, once it is
+        shipped. A presale is refused before its date."""
         ...
 
     async def record_delivered(self, request: RecordDelivered) -> Answer:
-        """The carrier has delivered the parcel. Key: the sub-order; the first time it was delivered is kept."""
+        """The carrier has delivered the parcel. Idempotency key: the sub-order; the first time it was delivered is
+        kept."""
         ...
 
     async def record_received(self, request: RecordReceived) -> Answer:
-        """The buyer has the goods, and the member's points are earned. Key: the sub-order."""
+        """The buyer has the goods, and the member's points are earned. Idempotency key: the sub-order."""
         ...
 
 

@@ -59,7 +59,8 @@ class AfterSales:
         self._task_timeout = timedelta(seconds=task_timeout_s)
 
     async def ask(self, caller: str, key: str, sub_order_no: str, ask: AskAfterSale) -> CaseAnswer:
-        """Open a case. Key: `(caller, key)`, for ever; a refusal leaves the key free as long as no run had to decide.
+        """Open a case. Idempotency key: `(caller, key)`, for ever; a refusal leaves the key free as long as no run had
+        to decide.
 
         Raises store.after_sale.cases.KeyReused for another request under the same key."""
         body = body_of(sub_order_no, ask)

@@ -75,8 +75,9 @@ class Checkout:
         self._turnstile = Turnstile(settings.wait_s)
 
     async def place(self, caller: str, key: str, cart: Cart) -> Placement | Accepted:
-        """Place an order. Key: `(caller, key)`, for ever; the same key and body give the same answer. But what is sold
-        out is refused without an order and without a number, and not remembered: asked again, it looks again.
+        """Place an order. Idempotency key: `(caller, key)`, for ever; the same key and body give the same answer. But
+        what is sold out is refused without an order and without a number, and not remembered: asked again, it looks
+        again.
 
         Raises TooLarge, store.orders.checkout_keys.KeyReused and Unavailable."""
         too_large = within_limits(cart, self._settings.limits)

@@ -72,7 +72,7 @@ class TemporalOrderRuns:
         return {ids[name]: how for name, how in zip(unlisted, ends, strict=True) if how is not None}
 
     async def _ended(self, name: str) -> str | None:
-        """None: it is open."""
+        """How an order's latest run ended; None when it is open."""
         try:
             described = await self._client.get_workflow_handle(name).describe()
         except RPCError as error:

@@ -122,7 +122,7 @@ class InboxRelay:
         return await self._inbox.without_a_run(capture)
 
     async def send_back(self, stray: StrayCapture) -> None:
-        """Key: the capture. Start the run that sends it back, unless it is there or has done so."""
+        """Idempotency key: the capture. Start the run that sends it back, unless it is there or has done so."""
         capture = stray.capture
         try:
             await self._client.start_workflow(

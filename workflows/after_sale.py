@@ -113,7 +113,8 @@ class AfterSale:
         await self._conclude(EndRefund(case_no=self._no, amount_fen=decided.amount_fen, at=workflow.now()))
 
     async def _decide(self) -> RefundDecided:
-        """Key: the case. Not a local activity: what it decides must be on its way before anything else happens."""
+        """Idempotency key: the case. Not a local activity: what it decides must be on its way before anything else
+        happens."""
         found = self._case.found
         decide = DecideRefund(
             key=self._no,
@@ -196,7 +197,7 @@ class AfterSale:
         return self._facts
 
     async def _act(self, act: CaseAct) -> CaseAnswer:
-        """Key: the update's id. Asked again under it, by whichever run, it is done once."""
+        """Idempotency key: the update's id. Asked again under it, by whichever run, it is done once."""
         await workflow.wait_condition(lambda: self._facts is not None or self._refused is not None)
         if self._facts is None:
             return CaseAnswer(refused=self._refused)

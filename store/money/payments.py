@@ -76,7 +76,7 @@ async def decided(db: AsyncConnection, order_no: int) -> int:
 
 async def post_owed(db: AsyncConnection, key: str, order_no: int, owed: Mapping[str, int], currency: str) -> None:
     """Move what is owed back to the buyer from the accounts that it is taken from (fen, by account). It stays there
-    until the provider has paid it back. Key: the operation's; nothing is posted of nothing."""
+    until the provider has paid it back. Idempotency key: the operation's; nothing is posted of nothing."""
     if any(owed.values()):
         legs = {**owed, REFUNDS: -sum(owed.values())}
         await post(db, owed_key(key), "REFUND_DECIDED", str(order_no), legs, currency)

@@ -38,7 +38,7 @@ class Cause:
 async def write_refund(
     db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], refund: PiecesRefund, cause: Cause
 ) -> str | None:
-    """The refund's number, if there is money to pay back. The order's row is locked. Key: the cause's.
+    """The refund's number, if there is money to pay back. The order's row is locked. Idempotency key: the cause's.
 
     A sub-order that is settled already has its posting corrected, on the merchant's account and the platform's."""
     by_idx = {row.idx: row for row in subs}

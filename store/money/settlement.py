@@ -113,8 +113,8 @@ def _closed(until: datetime) -> Select[Any]:
 
 
 async def _settle_one(db: AsyncConnection, sub_order_no: str) -> None:
-    """From what buyers paid, and what the platform funds, to the merchant and the platform's fee. Key: the sub-order;
-    its order is locked."""
+    """From what buyers paid, and what the platform funds, to the merchant and the platform's fee. Idempotency key: the
+    sub-order; its order is locked."""
     of_sub = sub_orders.c.sub_order_no == sub_order_no
     sub = (await db.execute(select(sub_orders).where(of_sub))).one()
     same_order = orders.c.order_no == sub_orders.c.order_no

@@ -136,7 +136,7 @@ class PostgresSubOrderBook:
             return await once(db, order_operations, key, PiecesClosed, lambda: close_pieces(db, request), _done)
 
     async def record_scan(self, sub_order_no: str, scan: Scan) -> Answer:
-        """A carrier's report, for the tracking view only. Key: the carrier's event id."""
+        """A carrier's report, for the tracking view only. Idempotency key: the carrier's event id."""
         async with self._engine.begin() as db:
             row = await lock_sub_order(db, sub_order_no)
             tracked = act(facts_of(row), Action.TRACK, Actor.CARRIER)
