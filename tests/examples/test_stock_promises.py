@@ -1,4 +1,5 @@
-"""What a set of stock must promise, asked of the one that comes with it and of the example of one's own."""
+"""What a set of stock must promise, asked of the one that comes with it, of the example of one's own, and of the one in
+memory that quick stories run on."""
 
 import asyncio
 import tempfile
@@ -19,6 +20,8 @@ from examples.own_stock_ledger.stock_file import StockFile
 from runtime.parties import postgres_stock
 from store.stock.ledger import PostgresStock
 from tests.support.books import NOW, lines, order_number
+from tests.support.memory.stock import MemoryStock
+from tests.support.memory.stock_lookers import memory_stock
 
 HELD, TWO = Reserved(short=[]), lines(("A", 2))
 
@@ -38,12 +41,17 @@ class Case:
         return (await self.party.shelves.sellable(["A"]))["A"]
 
 
-@pytest.fixture(params=["that comes with it", "of one's own"])
+@pytest.fixture(params=["that comes with it", "of one's own", "in memory"])
 async def stock(request: pytest.FixtureRequest, engine: AsyncEngine) -> AsyncIterator[Case]:
     if request.param == "that comes with it":
         case = Case(postgres_stock(engine), PostgresStock(engine).receive)
         await case.receive("A", 5)
         yield case
+        return
+    if request.param == "in memory":
+        memory = MemoryStock()
+        await memory.receive("A", 5)
+        yield Case(memory_stock(memory), memory.receive)
         return
     with tempfile.TemporaryDirectory() as folder, closing(StockFile(Path(folder) / "stock.db")) as file:
 

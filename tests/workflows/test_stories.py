@@ -5,10 +5,9 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.order.lines import RefusalCode
 from domain.order.order_number import parse
-from domain.order.status import Action, CloseReason, Status
-from domain.risk import BlockKind, Decision
+from domain.order.status import CloseReason, Status
+from domain.risk import Decision
 from tests.support.endings import closed_and_given_back
 from tests.support.shop import Person, Shop, until
 from tests.support.stories import FAR, PLAYED, Story, paid, suspicious
@@ -28,28 +27,6 @@ async def test_an_order_that_nobody_pays_closes_at_its_deadline_and_gives_the_st
     assert (await shop.http.post(f"/cashier/{order_no}/pay", json={})).status_code == 409
 
 
-async def test_a_buyer_who_cancels_before_paying_holds_nothing(shop: Shop) -> None:
-    """Story 3, before the payment."""
-    sku = await shop.sku()
-    order_no = await shop.place([sku], **FAR)
-    assert (await shop.cancel(order_no)).refused is None
-    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_BUYER, sku)
-
-
-async def test_an_order_that_has_shipped_is_not_cancelled_and_the_buyer_is_told_what_is_possible(shop: Shop) -> None:
-    """Story 3, after shipping."""
-    sku = await shop.sku()
-    order_no = await shop.place([sku])
-    (number,) = await paid(shop, order_no)
-    await shop.ship(number)
-    answer = await shop.cancel(order_no)
-    assert answer.refused is not None
-    assert (answer.refused.status, answer.refused.allowed) == (Status.SHIPPED, (Action.CONFIRM_RECEIPT,))
-    assert (await shop.show(order_no)).refunds == []
-    await shop.confirm(number)
-    assert (await shop.ended(order_no)).status is Status.COMPLETED
-
-
 async def test_one_sub_order_cancels_by_itself_and_the_other_goes_on(shop: Shop) -> None:
     """A partial refund never blocks the rest."""
     skus = [await shop.sku(merchant="m1"), await shop.sku(merchant="m2", price_fen=1000)]
@@ -63,46 +40,6 @@ async def test_one_sub_order_cancels_by_itself_and_the_other_goes_on(shop: Shop)
     assert (await shop.ended(order_no)).status is Status.COMPLETED
     assert await shop.money(order_no) == {"provider": 1000, "orders": -1000}
     assert (await shop.level(skus[0]))["available"] == 10
-
-
-@pytest.mark.parametrize("kind", [BlockKind.BUYER, BlockKind.DEVICE, BlockKind.ADDRESS])
-async def test_a_blocked_party_is_refused_and_learns_nothing_but_operators_do(shop: Shop, kind: BlockKind) -> None:
-    """Story 4."""
-    person, sku = Person(), await shop.sku()
-    marks = {
-        BlockKind.BUYER: str(person.buyer_id),
-        BlockKind.DEVICE: person.device_id,
-        BlockKind.ADDRESS: person.address.region + person.address.street,
-    }
-    await shop.block(kind, marks[kind])
-    placement = await shop.ask(shop.cart([sku], person, expected_fen=1000))
-    assert placement.refusal is not None
-    assert placement.refusal.code is RefusalCode.NOT_ACCEPTED
-    assert "block" not in placement.refusal.model_dump_json()
-    ended = await shop.ended(placement.order_no)
-    assert ended.close_reason is CloseReason.REFUSED
-    assert kind.value in ended.detail
-    assert (await shop.level(sku))["available"] == 10
-
-
-async def test_out_of_stock_is_refused_and_holds_none_of_the_lines(shop: Shop) -> None:
-    """Story 4."""
-    there, gone = await shop.sku(), await shop.sku(pieces=0)
-    placement = await shop.ask(shop.cart([there, gone], Person(), expected_fen=2000))
-    assert placement.refusal is not None
-    assert placement.refusal.code is RefusalCode.OUT_OF_STOCK
-    await shop.ended(placement.order_no)
-    assert (await shop.level(there))["available"] == 10
-
-
-async def test_a_price_that_is_not_the_one_shown_is_refused(shop: Shop) -> None:
-    """Story 4."""
-    sku = await shop.sku()
-    placement = await shop.ask(shop.cart([sku], Person(), expected_fen=999))
-    assert placement.refusal is not None
-    assert (placement.refusal.code, placement.refusal.place) == (RefusalCode.PRICE_CHANGED, "expected_amount_fen")
-    await shop.ended(placement.order_no)
-    assert (await shop.level(sku))["available"] == 10
 
 
 async def test_risk_rejects_before_the_payment_and_the_order_closes(shop: Shop) -> None:
@@ -156,17 +93,6 @@ async def test_an_order_of_nothing_asks_for_no_payment_and_does_not_expire(shop:
     await shop.ship(number)
     await shop.confirm(number)
     assert (await shop.ended(placement.order_no)).status is Status.COMPLETED
-
-
-async def test_the_cancel_button_of_the_ui_closes_an_unpaid_order_in_good_order(shop: Shop) -> None:
-    """An operator's native cancel is weighed like any other message, and is not torn apart by a second one."""
-    sku = await shop.sku()
-    order_no = await shop.place([sku], **FAR)
-    await shop.run(order_no).cancel()
-    await shop.run(order_no).cancel()
-    await closed_and_given_back(shop, order_no, CloseReason.CANCELLED_BY_PLATFORM, sku)
-    described = await shop.run(order_no).describe()
-    assert described.status is WorkflowExecutionStatus.COMPLETED
 
 
 async def test_the_cancel_button_refunds_what_is_paid_and_is_refused_what_has_shipped(shop: Shop) -> None:
