@@ -8,7 +8,8 @@ from domain.base import Message, Utc
 
 
 class RecordAttention(Message):
-    """Idempotency key: the order, subject and topic, for as long as it lasts. `text` None: it has healed. `while_open`:
+    """Idempotency key: the order, subject and topic, for as long as it lasts. `text` is None when it has
+    healed. `while_open`:
     nobody is needed for it once the order has ended, and then nothing is noted."""
 
     order_no: str

@@ -156,7 +156,7 @@ class OrderRuns(Protocol):
         ...
 
     async def start_input(self, order_no: str) -> StartOrder | None:
-        """From the latest run's history; None when there is no such run any more."""
+        """The start input in the latest run's history; None when there is no such run any more."""
         ...
 
     async def start_again(self, start: StartOrder) -> bool:

@@ -35,8 +35,8 @@ class CouponLedger(Protocol):
     """Put your own coupon service behind this. Each call may be repeated; the key makes it count once."""
 
     async def take(self, request: TakeCoupons) -> CouponsTaken:
-        """All or nothing. Idempotency key: the order. After a giving back for the same order it takes nothing, for
-        ever."""
+        """Take all of the coupons, or none. Idempotency key: the order. After a giving back for the same order it
+        takes nothing, for ever."""
         ...
 
     async def redeem(self, request: CouponsOf) -> CouponsRedeemed:

@@ -123,6 +123,6 @@ def _check_codes(asked: GrantGoods, granted: Granted) -> None:
 
 
 def _still(lines: list[HandOverLine], left: list[Pieces]) -> list[HandOverLine]:
-    """Without the pieces that were cancelled meanwhile."""
+    """The parcel without the pieces that were cancelled meanwhile."""
     pieces = by_line(left)
     return [line.model_copy(update={"quantity": pieces[line.line_no]}) for line in lines if line.line_no in pieces]

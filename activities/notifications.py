@@ -15,8 +15,8 @@ class BadSignature(Exception):
 
 
 class BadNotification(Exception):
-    """From the provider, but not what was agreed. Answer 4xx and raise an alarm, one for each id: money may be behind
-    it."""
+    """Raised for a notification that is from the provider, but not as agreed. Answer 4xx and raise an
+    alarm, one for each id: money may be behind it."""
 
     def __init__(self, what_is_wrong: str, notification_id: str) -> None:
         super().__init__(what_is_wrong)

@@ -83,7 +83,8 @@ class StockLedger(Protocol):
     count once. A call that is shed (too many wait) is an error, and is to be tried again."""
 
     async def reserve(self, request: ReserveStock) -> Reserved:
-        """All or nothing. Idempotency key: the order. After a release of the same order it takes nothing, for ever."""
+        """Reserve all of the lines, or none. Idempotency key: the order. After a release of the same order it takes
+        nothing, for ever."""
         ...
 
     async def release(self, request: ReleaseStock) -> Moved:

@@ -108,7 +108,7 @@ class Acts:
         raise Unavailable("the order's run is not there: an operator ended it, or it is just starting; ask again later")
 
     async def _try(self, run: str, update: str, arg: object, update_id: str) -> Answer | None:
-        """None when there is no open run. Raises _Torn."""
+        """The answer of the order's open run; None when there is none. Raises _Torn."""
         try:
             answer: Answer = await self._client.get_workflow_handle(run).execute_update(
                 update, arg, id=update_id, result_type=Answer, rpc_timeout=WAIT

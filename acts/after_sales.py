@@ -104,7 +104,7 @@ class AfterSales:
             )
 
     async def _try(self, start: StartAfterSale, update: str, told: object, update_id: str) -> CaseAnswer | None:
-        """None when the run has ended."""
+        """The answer of the case's run; None when it has ended."""
         operation = self._operation(start)
         try:
             answer: CaseAnswer = await self._client.execute_update_with_start_workflow(

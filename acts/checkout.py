@@ -67,7 +67,7 @@ class Checkout:
         settings: CheckoutSettings,
         gate: StockGate | None = None,
     ) -> None:
-        """Without a gate every order is started, and its run asks the ledger."""
+        """`gate` None: every order is started, and its run asks the ledger."""
         self._client = client
         self._keys = keys
         self._settings = settings
@@ -96,7 +96,8 @@ class Checkout:
         return await self._pass(self._gate, caller, minted.order_no, cart)
 
     async def _sold_out(self, gate: StockGate, caller: str, key: str, body: str, cart: Cart) -> list[Shortage]:
-        """What plainly is, to whose key has no number yet. Most of a crowd goes no further, and nothing is written."""
+        """The lines that are sold out, for a key that has no order number yet. Most of a crowd is answered here, and
+        nothing is written for it."""
         wanted = _wanted(cart)
         try:
             short = shortages(wanted, await gate.available(wanted))

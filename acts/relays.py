@@ -61,14 +61,15 @@ async def keep_going(step: Callable[[], Awaitable[int]], what: str) -> None:
 
 
 async def look_now_and_then(look: Callable[[], Awaitable[None]]) -> int:
-    """A keeper's step."""
+    """Look once, then wait until the next look is due: the step that `keep_going` repeats for a keeper."""
     await look()
     await asyncio.sleep(KEEPERS_LOOK_EVERY_S)
     return 0
 
 
 class CutShort(Exception):
-    """An order that waits for its payment has lost its run, and gets it back: the payment waits for it."""
+    """Raised when a payment's order has lost its run. The run is being started again, and the payment is delivered
+    to it later."""
 
 
 class InboxRelay:
@@ -143,7 +144,7 @@ class InboxRelay:
 
 
 class StrayKeeper:
-    """Somebody's money has no parent either: what is not back in good time gets its run back."""
+    """Starts the run of a stray payment again when its money is not back in good time: no parent would do it."""
 
     def __init__(self, inbox: PostgresInbox, relay: InboxRelay, overdue: timedelta = OVERDUE) -> None:
         self._inbox = inbox

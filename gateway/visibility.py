@@ -8,7 +8,8 @@ from domain.records.views import LineView, ListItem, OrderView, RefundView, SubO
 
 
 def shown_to(caller: Caller, view: OrderView, sub: str | None, placed_by: str | None) -> OrderView | None:
-    """The order as this party sees it, narrowed to one sub-order if `sub` names it; None: not its order at all."""
+    """The order as this party sees it, narrowed to one sub-order if `sub` names it; None when the
+    order is not this party's."""
     if caller.role is not Role.BUYER:
         view = _without_codes(view)
     if sub is not None:
@@ -59,7 +60,7 @@ def _part(view: OrderView, keep: Callable[[SubOrderView], bool]) -> OrderView:
 
 
 def _with_lines(view: OrderView, lines: list[LineView]) -> OrderView:
-    """Without the order's payment and refunds: they are the buyer's, and tell of other merchants' goods."""
+    """The order without its payment and refunds, which are the buyer's and tell of other merchants' goods."""
     narrowed = {
         "lines": lines,
         "planned": [],
@@ -73,7 +74,7 @@ def _with_lines(view: OrderView, lines: list[LineView]) -> OrderView:
 
 
 def _outside(view: OrderView) -> OrderView:
-    """Without what is the platform's own: who knows that it was risk, and how, does better the next time."""
+    """The order without what is the platform's own: an abuser who learns what risk has seen does better next time."""
     outside = {
         "risk_verdict": None,
         "attention": [],

@@ -31,4 +31,4 @@ async def give_back(order_no: str, owed: Owed, steps: Steps) -> None:
 
 async def refund(refund_no: str, steps: Steps) -> None:
     wanted = MakeRefund(refund_no=refund_no)
-    await steps.regular(PaymentActivities.refund, wanted, AttentionTopic.REFUND, f"pay back, refund {refund_no}")
+    await steps.regular(PaymentActivities.refund, wanted, AttentionTopic.REFUND, f"refund {refund_no} at the provider")

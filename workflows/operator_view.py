@@ -33,7 +33,7 @@ class OperatorView:
         self.waiting: dict[str, str] = {}  # topic: what a person is needed for
 
     def stage(self, key: SearchAttributeKey[Any], value: Any) -> None:
-        """To be shown with the next `show`; nothing is sent for a value that is shown already."""
+        """Keep a value for the next `show`. Nothing is sent for a value that is shown already."""
         if self._shown.get(key.name) != value:
             self._staged[key.name] = (key, value)
         else:

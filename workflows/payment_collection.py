@@ -28,7 +28,7 @@ class PaymentCollection:
         self.paid = False  # accepted, and written down
 
     def expect(self, due_fen: int, currency: str) -> None:
-        """From now on money may come. An order with nothing to pay is paid already, and can't expire."""
+        """Begin to take money. An order with nothing to pay is paid already, and can't expire."""
         self.due_fen, self.currency = due_fen, currency
         self.paid = due_fen == 0
         self.collecting = due_fen > 0

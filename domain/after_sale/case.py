@@ -92,7 +92,8 @@ TABLE: dict[CaseStatus, dict[CaseAction, CaseMove]] = {
 
 
 class CaseRefused(Message):
-    """An action that the state does not allow. Nothing has changed. `status` None: there is no case."""
+    """An action that the state does not allow. Nothing has changed. `status` is None when there is no
+    case."""
 
     status: CaseStatus | None
     action: CaseAction | None
@@ -263,7 +264,7 @@ class StartAfterSale(Message):
 
 
 class AfterSaleEnded(Message):
-    """How a run ended. `status` None: the case was never opened."""
+    """How a case's run ended. `status` is None when the case was never opened."""
 
     case_no: str
     status: CaseStatus | None

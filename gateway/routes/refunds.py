@@ -76,7 +76,7 @@ def _pieces(lines: list[str]) -> list[Pieces]:
 
 
 def _preview(quote: RefundQuote) -> RefundPreview:
-    """Without who funds the discounts, which is not the buyer's business."""
+    """The quote without who funds the discounts, which is not the buyer's business."""
     return RefundPreview(
         lines=[
             LineRefundPreview(

@@ -23,7 +23,8 @@ _KEEP = insert(captures).on_conflict_do_nothing().returning(captures.c.capture_i
 
 
 async def keep_capture(db: AsyncConnection, capture: Capture, fate: str, reason: str = "") -> str | None:
-    """Decide what becomes of a capture, once. None: decided now; else the fate that was decided before."""
+    """Decide what becomes of a capture, once. Returns None when this call decided it, else the fate that it has had
+    since an earlier call."""
     row = {**capture.model_dump(), "fate": fate, "reason": reason}
     kept = await db.execute(_KEEP, row)
     if kept.first() is not None:

@@ -39,7 +39,7 @@ class PostgresSettlement:
         return await self._state(until, merchant)
 
     async def statements(self, merchant: str | None = None) -> list[Statement]:
-        """Without their rows, newest first; of one merchant or of all."""
+        """The statements of one merchant, or of all merchants, newest first and without their rows."""
         found = select(statements).order_by(statements.c.made_at.desc(), statements.c.statement_no)
         async with self._looking.connect() as db:
             rows = await db.execute(found.where(statements.c.merchant == merchant) if merchant else found)
@@ -113,8 +113,8 @@ def _closed(until: datetime) -> Select[Any]:
 
 
 async def _settle_one(db: AsyncConnection, sub_order_no: str) -> None:
-    """From what buyers paid, and what the platform funds, to the merchant and the platform's fee. Idempotency key: the
-    sub-order; its order is locked."""
+    """Post one sub-order's settlement: what its buyer paid and what the platform funds goes to the merchant, less the
+    platform's fee. Idempotency key: the sub-order. Its order is locked."""
     of_sub = sub_orders.c.sub_order_no == sub_order_no
     sub = (await db.execute(select(sub_orders).where(of_sub))).one()
     same_order = orders.c.order_no == sub_orders.c.order_no
@@ -142,7 +142,7 @@ def _waits(until: datetime) -> Any:
 
 
 async def _make_statement(db: AsyncConnection, merchant: str, currency: str, until: datetime) -> Statement | None:
-    """None when another run has stated the rows meanwhile."""
+    """Write a statement of these rows; None when another run has stated them meanwhile."""
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"statements/{merchant}", 0))))
     mine = _waits(until) & (statement_rows.c.merchant == merchant) & (statement_rows.c.currency == currency)
     count = await db.scalar(select(func.count()).where(statements.c.merchant == merchant))

@@ -16,7 +16,7 @@ class PostgresMoneyViews:
         self._looking = looking(engine)
 
     async def of_order(self, order_no: str) -> OrderMoney | None:
-        """None when there is no such order."""
+        """An order's money; None when there is no such order."""
         number = int(order_no)
         async with self._looking.connect() as db:
             order = (await db.execute(select(orders).where(orders.c.order_no == number))).first()

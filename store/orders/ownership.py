@@ -13,7 +13,7 @@ class PostgresOwnership:
         self._engine = engine
 
     async def of(self, number: OrderNo) -> Owners | None:
-        """None when there is no such order or sub-order."""
+        """Whose an order or sub-order is; None when there is none under this number."""
         order_no = int(number.order_no)
         async with self._engine.connect() as db:
             if number.sub is not None:

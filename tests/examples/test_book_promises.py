@@ -99,7 +99,7 @@ async def test_an_order_accepts_one_capture_and_none_once_it_is_closed(books: Bo
     outcomes = [await books.pay(order_no), await books.pay(order_no), await books.pay(order_no, "another")]
     assert outcomes == [CaptureOutcome.ACCEPTED, CaptureOutcome.DUPLICATE, CaptureOutcome.PAID_TWICE]
     assert await books.pay(closed) is CaptureOutcome.TOO_LATE
-    assert await books.close(order_no, CloseReason.UNPAID) == OrderClosing(stands=True)
+    assert await books.close(order_no, CloseReason.UNPAID) == OrderClosing(paid_after_all=True)
 
 
 async def test_an_order_that_is_split_is_not_closed_whole(books: Books) -> None:

@@ -137,7 +137,10 @@ class MemoryOrderBook:
     async def close_order(self, request: CloseOrder) -> OrderClosing:
         key = f"{request.order_no}/{CLOSE}"
         return self._records.once(
-            key, OrderClosing, lambda: self._close_order(request), lambda closing: not (closing.split or closing.stands)
+            key,
+            OrderClosing,
+            lambda: self._close_order(request),
+            lambda closing: not (closing.split or closing.paid_after_all),
         )
 
     def _close_order(self, request: CloseOrder) -> OrderClosing:
@@ -148,7 +151,7 @@ class MemoryOrderBook:
             return OrderClosing(split=True, owed=owed)
         paid = order.facts.payment is PaymentFact.PAID
         if request.reason is CloseReason.UNPAID and paid and order.close_reason is None:
-            return OrderClosing(stands=True)
+            return OrderClosing(paid_after_all=True)
         moved = act(order.facts, *CLOSING_ACT[request.reason])
         assert not isinstance(moved, Refused), moved.reason
         if order.capture is not None:
