@@ -97,6 +97,7 @@ def _fault(error: Exception) -> Fault | None:
     from acts.acts import NoSuchOrder
     from acts.checkout import Unavailable
     from domain.order.order_number import OutOfNumbers
+    from runtime.parties import BadParties
     from runtime.temporal import Unreachable
     from store.database.keys import KeyReused
 
@@ -105,6 +106,8 @@ def _fault(error: Exception) -> Fault | None:
             return Fault(error.message, error.exit_code)
         case NoSuchOrder():
             return Fault("there is no such order", REFUSED)
+        case BadParties():
+            return Fault(str(error), BAD_INPUT)
         case KeyReused():
             return Fault("the key was used for another request: give another --key, or that request", REFUSED)
         case Unavailable() | Unreachable() | OutOfNumbers():

@@ -80,12 +80,22 @@ class Parties:
     risk: Opens[RiskDesk] = lambda _, engine: nullcontext(PostgresRisk(engine))
 
 
+class BadParties(Exception):
+    """Raised when ORDERS_PARTIES names nothing that can be used; the message says why, and what would be right. Worker
+    and gateway print it and end with 1, the command line with 2."""
+
+
 def chosen(settings: Settings) -> Parties:
-    """The parties that the settings name. A name that can't be imported is a fault of whoever has set it."""
+    """The parties that the settings name. Raises BadParties when there are none under that name. What the module
+    itself raises while it is imported keeps its traceback: it is for whoever wrote the module."""
     if not settings.parties:
         return Parties()
     module, _, name = settings.parties.partition(":")
-    found = getattr(import_module(module), name)
+    try:
+        found = getattr(import_module(module), name, None)
+    except ImportError as error:
+        hint = "install its package, or put its folder on PYTHONPATH"
+        raise BadParties(f"ORDERS_PARTIES: {module} can't be imported ({error}): {hint}") from None
     if not isinstance(found, Parties):
-        raise TypeError(f"ORDERS_PARTIES: {settings.parties} is no runtime.parties.Parties")
+        raise BadParties(f"ORDERS_PARTIES: {name} in {module} should be a runtime.parties.Parties, like Parties()")
     return found

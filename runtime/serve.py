@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.context import GatewaySettings
 from runtime import logs
 from runtime.embedded import HOST
-from runtime.parties import chosen
+from runtime.parties import BadParties, chosen
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable
 from runtime.wiring import open_front
@@ -71,7 +71,7 @@ def main() -> int:
     except OSError as error:
         log.error("the gateway can't listen on port %d: %s", settings.gateway_port, error.strerror or error)
         return 1
-    except (Unreachable, BadSecret) as fault:
+    except (Unreachable, BadSecret, BadParties) as fault:
         log.error("%s", fault)
         return 1
     return 0

@@ -25,6 +25,7 @@ from acts.relays import CaseKeeper, InboxRelay, OutboxRelay, StrayKeeper, keep_g
 from providers.notifier import HttpNotifier
 from runtime import logs
 from runtime.audit import ensure_audit
+from runtime.parties import BadParties
 from runtime.settings import Settings, load
 from runtime.temporal import Unreachable, connect, ensure_search_attributes
 from runtime.wiring import open_activities, open_engine
@@ -128,11 +129,12 @@ async def work(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Run a worker; returns the exit status: 0 after an orderly stop, 1 when Temporal can't be reached."""
+    """Run a worker; returns the exit status: 0 after an orderly stop, 1 when Temporal can't be
+    reached, or ORDERS_PARTIES names nothing."""
     logs.as_json()
     try:
         uvloop.run(work(load()))
-    except Unreachable as unreachable:
-        log.error("%s", unreachable)
+    except (Unreachable, BadParties) as fault:
+        log.error("%s", fault)
         return 1
     return 0

@@ -67,7 +67,7 @@ class Fulfilment:
         self._plans = {plan.sub_order_no: plan for plan in done.sub_orders}
         self.statuses = {number: self.statuses.get(number, Status.AWAITING_SHIPMENT) for number in self._plans}
 
-    async def undo_split(self) -> None:
+    async def release_goods(self) -> None:
         """Release the goods that were set aside in warehouses for an order that closes and is not split."""
         # lost try: it may have set goods aside for the sub-orders and not have written these down.
         order = StockOf(order_no=self._no)

@@ -222,7 +222,7 @@ class Order:
         if closing.split:
             return SplitAfterAll(closing.owed)
         if closing.paid:
-            await self._fulfilment.undo_split()
+            await self._fulfilment.release_goods()
         await self._placing.undo(closed=True)
         self._ended = ended  # the parties are told now; the refund may take its time
         self._view.stage(run_names.ORDER_STATUS, Status.CLOSED.value)

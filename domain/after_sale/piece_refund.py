@@ -155,13 +155,13 @@ class PiecesRefund:
 class OrderPieces:
     """All pieces of an order by sub-order and line, gone or not, and the shipping of its sub-orders.
 
-    `gifts_kept` are the lines of gifts whose value earlier refunds took off; `owed_fen` is what of it no refund was
-    large enough for yet."""
+    `gifts_kept` are the lines of gifts whose value earlier refunds took off; `to_withhold_fen` is what of it no
+    refund was large enough for yet."""
 
     parts: Sequence[LinePart]
     shipping_of: Mapping[int, int]
     gifts_kept: Collection[int] = ()
-    owed_fen: int = 0
+    to_withhold_fen: int = 0
 
     @property
     def left(self) -> dict[Place, int]:
@@ -183,9 +183,9 @@ class OrderPieces:
         units = self._units(pieces)
         out = _by_line([part for part in due if part.place not in pieces])
         kept = [gift for gift in out if not (gifts_may_follow and gift.line.gift and gift.line.gift.returnable)]
-        owed = self.owed_fen + sum(gift.value_fen for gift in kept)
+        to_withhold_fen = self.to_withhold_fen + sum(gift.value_fen for gift in kept)
         return PiecesRefund(
-            sub_orders=list(self._by_sub_order(units, owed)),
+            sub_orders=list(self._by_sub_order(units, to_withhold_fen)),
             gifts_to_return=[gift for gift in out if gift not in kept],
             gifts_kept=kept,
             coupons=self._ends_it(pieces),
@@ -203,7 +203,7 @@ class OrderPieces:
                 for part in self.parts
             ],
             gifts_kept={*self.gifts_kept, *kept},
-            owed_fen=self.owed_fen + taken_off - refund.withheld_fen,
+            to_withhold_fen=self.to_withhold_fen + taken_off - refund.withheld_fen,
         )
 
     def _units(self, pieces: Mapping[Place, int]) -> list[Units]:
@@ -227,15 +227,15 @@ class OrderPieces:
             and not live & set(part.line.gift.given_for)
         ]
 
-    def _by_sub_order(self, units: Sequence[Units], owed_fen: int) -> Iterator[SubOrderRefund]:
+    def _by_sub_order(self, units: Sequence[Units], to_withhold_fen: int) -> Iterator[SubOrderRefund]:
         for idx in sorted({one.part.idx for one in units}):
             mine = [one for one in units if one.part.idx == idx]
             gone = {one.part.place: one.pieces for one in mine}
             parts = [part for part in self.parts if part.idx == idx]
             emptied = not parts[0].shipped and all(part.left == gone.get(part.place, 0) for part in parts)
             shipping = self.shipping_of[idx] if emptied else 0
-            withheld = min(sum(one.pay_fen for one in mine) + shipping, owed_fen)
-            owed_fen -= withheld
+            withheld = min(sum(one.pay_fen for one in mine) + shipping, to_withhold_fen)
+            to_withhold_fen -= withheld
             yield SubOrderRefund(idx, mine, shipping, withheld, emptied)
 
     def _ends_it(self, pieces: Mapping[Place, int]) -> bool:

@@ -86,7 +86,7 @@ async def order_pieces(db: AsyncConnection, order_no: int, subs: Sequence[SubOrd
         parts=await parts_of(db, order_no, subs),
         shipping_of={row.idx: row.shipping_fen for row in subs},
         gifts_kept=set(kept),
-        owed_fen=sum(kept.values()) - int(withheld or 0),
+        to_withhold_fen=sum(kept.values()) - int(withheld or 0),
     )
 
 

@@ -51,7 +51,7 @@ class KeptOrder:
     closed_lines: set[int] = field(default_factory=set)
     subs: list[KeptSubOrder] = field(default_factory=list)
     gifts_kept: set[int] = field(default_factory=set)
-    owed_for_gifts_fen: int = 0
+    to_withhold_fen: int = 0
     refunds: list[RefundOrder] = field(default_factory=list)
 
     @property
@@ -66,7 +66,7 @@ class KeptOrder:
             parts=[part for sub in self.subs for part in self._parts(sub)],
             shipping_of={sub.plan.index: sub.plan.shipping_fen for sub in self.subs},
             gifts_kept=self.gifts_kept,
-            owed_fen=self.owed_for_gifts_fen,
+            to_withhold_fen=self.to_withhold_fen,
         )
 
     def _parts(self, sub: KeptSubOrder) -> list[LinePart]:

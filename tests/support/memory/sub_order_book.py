@@ -143,7 +143,7 @@ def _close(order: KeptOrder, wanted: Mapping[Place, int], closing: Closing) -> t
     refund = order.pieces.refund(wanted)
     owed = order.owed_for(refund, closing.key, closing.reason)
     after = order.pieces.after(refund)
-    order.gifts_kept, order.owed_for_gifts_fen = set(after.gifts_kept), after.owed_fen
+    order.gifts_kept, order.to_withhold_fen = set(after.gifts_kept), after.to_withhold_fen
     by_index = {sub.plan.index: sub for sub in order.subs}
     for back in refund.sub_orders:
         sub = by_index[back.idx]
