@@ -36,7 +36,7 @@ LOOKS, BETWEEN_LOOKS_S = 10, 0.2
 
 
 class NoSuchOrder(Exception):
-    """There is no such order, or not for this party: the two look the same."""
+    """Raised when there is no such order, or not for this party: the two look the same. The gateway answers 404."""
 
 
 class _Torn(Exception):
@@ -53,7 +53,7 @@ class Acts:
         self._book = book
 
     async def cancel(self, number: OrderNo, cancel: Cancel, key: str | None = None) -> Answer:
-        """An order with all that has not shipped, or one sub-order by itself."""
+        """Cancel an order with all that has not shipped, or one sub-order by itself."""
         return await self._update(number, "cancel", cancel, Action.CANCEL, cancel.actor, key)
 
     async def reschedule(self, number: OrderNo, changed: Reschedule, key: str | None = None) -> Answer:
@@ -61,14 +61,14 @@ class Acts:
         return await self._update(number, "reschedule", changed, Action.RESCHEDULE, changed.actor, key)
 
     async def cancel_pieces(self, number: OrderNo, cancel: CancelPieces, key: str | None = None) -> Answer:
-        """Some pieces of a sub-order. Without a key, asking again cancels again."""
+        """Cancel some pieces of a sub-order. Without a key, asking again cancels again."""
         return await self._update(number, "cancel_pieces", cancel, Action.CANCEL, cancel.actor, key)
 
     async def ship(self, number: OrderNo, shipment: Ship, key: str | None = None) -> Answer:
         return await self._update(number, "ship", shipment, Action.SHIP, shipment.actor, key)
 
     async def track(self, number: OrderNo, scan: Scan, actor: Actor = Actor.CARRIER) -> Answer:
-        """Every scan goes to the tracking view; only the delivery moves the sub-order on."""
+        """Take a carrier's scan. Every scan goes to the tracking view; only the delivery moves the sub-order on."""
         answer = await self._book.record_scan(_name(number), scan)
         if scan.kind is not ScanKind.DELIVERED or answer.refused is not None:
             return answer
@@ -81,7 +81,7 @@ class Acts:
         return await self._update(number, "confirm_receipt", receipt, Action.CONFIRM_RECEIPT, receipt.actor, key)
 
     async def review(self, number: OrderNo, review: Review) -> Answer:
-        """A fact, not a story: the run has ended at receipt."""
+        """Record a review. It is a fact, not a story: the run has ended at the receipt."""
         return await self._book.review(_name(number), review.rating, review.text, datetime.now(UTC))
 
     async def decide_risk(self, number: OrderNo, decision: Decision) -> Answer:

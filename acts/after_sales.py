@@ -44,7 +44,7 @@ _ASK = "request"
 
 
 class NoSuchCase(Exception):
-    """There is no such case, or not for this party: the two look the same."""
+    """Raised when there is no such case, or not for this party: the two look the same."""
 
 
 class AfterSales:
@@ -62,7 +62,7 @@ class AfterSales:
         """Open a case. Idempotency key: `(caller, key)`, for ever; a refusal leaves the key free as long as no run had
         to decide.
 
-        Raises store.after_sale.cases.KeyReused for another request under the same key."""
+        Raises store.database.keys.KeyReused for another request under the same key."""
         body = body_of(sub_order_no, ask)
         case_no = await self._cases.minted(caller, key, body)
         if case_no is None:
@@ -81,7 +81,7 @@ class AfterSales:
     async def act(
         self, case_no: str, action: CaseAction, told: object, actor: Actor, key: str | None = None
     ) -> CaseAnswer:
-        """What a party does to a case; `told` is the act's document. Raises NoSuchCase."""
+        """Do a party's act on a case; `told` is the act's document. Raises NoSuchCase."""
         start = await self._cases.start_of(case_no)
         if start is None:
             raise NoSuchCase

@@ -30,7 +30,7 @@ from workflows.order import Order
 
 
 class TooLarge(Exception):
-    """The cart breaks a limit. Nothing was started, and the key is still free."""
+    """Raised when the cart breaks a limit. Nothing was started, and the key is still free."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
@@ -38,7 +38,8 @@ class TooLarge(Exception):
 
 
 class Unavailable(Exception):
-    """Temporal does not answer, or too many ask at once. Ask again under the same key: nothing is done twice."""
+    """Raised when Temporal does not answer, or too many ask at once. Ask again under the same key: nothing is done
+    twice."""
 
 
 class Accepted(Message):
@@ -79,7 +80,7 @@ class Checkout:
         what is sold out is refused without an order and without a number, and not remembered: asked again, it looks
         again.
 
-        Raises TooLarge, store.orders.checkout_keys.KeyReused and Unavailable."""
+        Raises TooLarge, store.database.keys.KeyReused and Unavailable."""
         too_large = within_limits(cart, self._settings.limits)
         if too_large is not None:
             raise TooLarge(too_large)

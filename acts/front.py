@@ -1,4 +1,4 @@
-"""What the gateway's routes and the command line work with."""
+"""All that a party may do and see, in one object: what the gateway's routes and the command line call."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ from domain.order.reservation import Shortage, StockLine, shortages
 
 
 class Crowded(Exception):
-    """Too many want the same thing at once; this one was not begun, and may be tried again."""
+    """Raised when too many want the same thing at once. This placement was not begun, and may be tried again."""
 
 
 class Turnstile:

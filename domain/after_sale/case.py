@@ -173,7 +173,7 @@ class Agree(Document):
 
 
 class Refuse(Document):
-    """The merchant does not: at the request, or when it has seen what came back."""
+    """The merchant does not agree: at the request, or when it has seen what came back."""
 
     reason: str = Field(min_length=1, max_length=500)
 

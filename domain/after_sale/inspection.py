@@ -10,7 +10,8 @@ from domain.order.status import Actor
 def why_not_so(
     found: Inspect, lines: Sequence[Pieces], gifts: Collection[int], status: CaseStatus, actor: Actor
 ) -> CaseRefused | None:
-    """The first thing that can't be; None when all can. No more than the case is about, no more to sell than came."""
+    """The first finding that can't be true; None when all can. A merchant may accept no more than the case is about,
+    and find no more sellable than came."""
     reason = _of_accepted(found, by_line(lines)) or _of_sellable(found, gifts)
     return case_refusal(status, CaseAction.INSPECT, actor, reason) if reason else None
 

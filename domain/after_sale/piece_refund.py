@@ -16,7 +16,7 @@ Place = tuple[int, int]
 
 
 class MoreThanIsLeft(ValueError):
-    """A refund asks for more pieces than can still go back."""
+    """Raised when a refund asks for more pieces than can still go back. It becomes a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class OrderPieces:
 
 
 def _by_line(parts: Sequence[LinePart]) -> list[GiftDue]:
-    """A gift may be with the buyer in two parcels."""
+    """The gifts of these parts, one for each line: a gift may be with the buyer in two parcels."""
     lines = {part.line.line_no: part.line for part in parts}
     return [
         GiftDue(line, sum(part.left for part in parts if part.line.line_no == line_no))

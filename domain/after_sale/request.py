@@ -27,7 +27,7 @@ class Askable:
 
 
 def why_not(ask: AskAfterSale, of: Askable, at: datetime) -> CaseRefused | None:
-    """The first thing against it; None when it may be opened."""
+    """The first reason against opening the case; None when it may be opened."""
     reason = _of_time(of, at) or _of_kind(ask, of) or _of_pieces(ask, of)
     return CaseRefused(status=None, action=None, reason=reason) if reason else None
 

@@ -51,7 +51,8 @@ class PostgresInbox:
         self._single = single(engine)
 
     async def put(self, notification_id: str, capture: Capture) -> bool:
-        """Written before the provider gets its 2xx. False when this notification has come before."""
+        """File a notification, before the provider gets its 2xx. False when it has come before. Idempotency key: its
+        id."""
         async with self._engine.begin() as db:
             return await file_capture(db, notification_id, capture) > 0
 
@@ -94,7 +95,8 @@ class PostgresInbox:
             ]
 
     async def alarm(self, notification_id: str, text: str) -> None:
-        """Money may be behind it, and it goes nowhere. Once per notification."""
+        """Raise an alarm for a notification that reaches no order, since money may be behind it. It is raised once
+        for each."""
         async with self._engine.begin() as db:
             await tell(db, ALARM, f"inbox/{notification_id}", {"notification_id": notification_id, "text": text})
 

@@ -24,7 +24,7 @@ _LEGS = insert(journal_legs)
 
 
 def merchant_account(merchant: str) -> str:
-    """What a merchant is owed, and was not paid out yet: paying out is not ours."""
+    """The account of what a merchant is owed and has not been paid out. Paying out is done elsewhere."""
     return f"merchant/{merchant}"
 
 

@@ -1,4 +1,4 @@
-"""What goes back of a split order, written down: units, money, points; and what else is to be brought back."""
+"""Writes down what a closing of a split order gives back: units, money and points; and tells what else is owed."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -38,7 +38,8 @@ class Cause:
 async def write_refund(
     db: AsyncConnection, order: Row[Any], subs: Sequence[SubOrderRow], refund: PiecesRefund, cause: Cause
 ) -> str | None:
-    """The refund's number, if there is money to pay back. The order's row is locked. Idempotency key: the cause's.
+    """Write down what goes back. Returns the refund's number, or None when no money is owed. The order's row must be
+    locked. Idempotency key: the cause's.
 
     A sub-order that is settled already has its posting corrected, on the merchant's account and the platform's."""
     by_idx = {row.idx: row for row in subs}
@@ -123,7 +124,8 @@ def owed_for(
     refund_no: str | None,
     sellable: Sequence[Pieces] = (),
 ) -> Owed:
-    """What is to be brought back beside: goods that have not shipped, and of those that have the sellable ones."""
+    """All that is owed: the refund, the goods that have not shipped, and of those that have shipped the sellable
+    ones."""
     stocked = {row.idx: row.sub_order_no for row in subs if row.stocked}
     return Owed(
         key=cause.key,

@@ -55,7 +55,8 @@ class PostgresSettlement:
             return _statement(row, (await db.execute(of_it)).all())
 
     async def _settle(self, due: Select[Any]) -> None:
-        """Each in a transaction of its own: what is done stays done, and a lock is held for a moment only."""
+        """Settle each of them in a transaction of its own: what is done stays done, and a lock is held for a moment
+        only."""
         last = ""
         while True:
             page = due.where(sub_orders.c.sub_order_no > last).order_by(sub_orders.c.sub_order_no).limit(_BATCH)
@@ -94,7 +95,8 @@ def _unsettled() -> Select[Any]:
 
 
 def _received(until: datetime) -> Select[Any]:
-    """The window for after-sale, as it was when the order was placed, has ended, and no case is open."""
+    """The received sub-orders whose after-sale window, as it was when the order was placed, has ended, with no open
+    case."""
     return _unsettled().where(
         sub_orders.c.received_at <= until, _ends_at() <= until, sub_orders.c.after_sale != AfterSaleFact.OPEN.value
     )

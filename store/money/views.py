@@ -35,7 +35,7 @@ class PostgresMoneyViews:
 
 
 async def _postings(db: AsyncConnection, order_no: str) -> list[Posting]:
-    """In the order in which they were made."""
+    """The order's postings, in the order in which they were made."""
     found = await db.execute(
         select(journal_postings).where(journal_postings.c.reference == order_no).order_by(journal_postings.c.at)
     )

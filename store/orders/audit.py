@@ -49,8 +49,8 @@ class PostgresAudit:
         return held if _counts(held) else None
 
     async def _see(self, numbers: Sequence[int]) -> list[tuple[HeldOrder, datetime | None]]:
-        """Each order, and since when it is what it is. The order book first: what it says was done to the stock by
-        then is seen there, and no order looks split before its stock was sold."""
+        """Each order with what it holds, and since when. The order book is read before the stock, so that no order
+        looks split before its stock was sold."""
         if not numbers:
             return []
         async with self._looking.connect() as db:
@@ -135,5 +135,5 @@ def _held(row: Row[Any], stock: StockHeld) -> HeldOrder:
 
 
 def _counts(held: HeldOrder) -> bool:
-    """Whether it is anything to look at."""
+    """Whether the audit has to look at this order at all."""
     return bool(held.holds) or (held.status is not None and not held.ended)

@@ -57,7 +57,7 @@ async def sub_order_owes(db: AsyncConnection, sub_order_no: str) -> list[Owed]:
 
 
 def owed_of(answers: Sequence[str]) -> list[Owed]:
-    """Each of the answers has what it pays back, by whichever operation it was given."""
+    """What these kept answers of closings owe. Each has it in the same field, whichever operation gave it."""
     return [RefundDecided.model_validate_json(answer).owed for answer in answers]
 
 

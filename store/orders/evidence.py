@@ -29,7 +29,8 @@ _LINK = [order_events.c[name] for name in Link.model_fields]
 
 
 class PostgresEvidence:
-    """Reads only. All that one verification reads is of one instant, while orders go on."""
+    """Verifies an order's evidence. It only reads, and all that one verification reads is of one instant, while
+    orders go on."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._looking = looking(engine)
@@ -62,7 +63,7 @@ class PostgresEvidence:
 
 
 async def _body(db: AsyncConnection, number: int) -> Mapping[str, Any] | None:
-    """What the log says was placed."""
+    """The body of the log's entry that says what was placed."""
     events = order_events.c
     placing = select(events.body).where(events.order_no == number, events.action == PLACE, events.body.is_not(None))
     text = await db.scalar(placing.order_by(events.id).limit(1))
@@ -101,7 +102,7 @@ async def _versions(db: AsyncConnection, lines: Iterable[OrderLine]) -> dict[tup
 
 
 async def _astray(db: AsyncConnection, number: int) -> list[str]:
-    """Entries that somebody put beside the chain, where following it meets none of them."""
+    """The entries that somebody put beside the chain: following the chain meets none of them."""
     events = order_events.c
     beside = select(events.id).where(events.order_no == number, events.chain != chain_of(number))
     return [f"the log's entry {entry} is in no place of its chain" for entry in await db.scalars(beside)]

@@ -157,7 +157,7 @@ def _ended(sub: SubOrderRow) -> SubOrderEnded:
 
 
 def _taken(placement: Placement) -> bool:
-    """A refusal leaves the key to `record_refusal`."""
+    """Whether the order was placed. A refusal is not kept under this key: `record_refusal` keeps it."""
     return placement.refusal is None
 
 

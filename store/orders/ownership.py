@@ -41,6 +41,6 @@ class PostgresOwnership:
             return caller
 
     async def ping(self) -> None:
-        """Raises when the database does not answer."""
+        """Ask the database for nothing; raises when it does not answer."""
         async with self._engine.connect() as db:
             await db.scalar(select(1))

@@ -147,7 +147,7 @@ class PostgresSubOrderBook:
             return Answer(status=status_of(tracked))
 
     async def review(self, sub_order_no: str, rating: int, text: str, at: datetime) -> Answer:
-        """What the buyer thinks; a fact, not a story. Once per sub-order."""
+        """Record the buyer's review of a sub-order, once. A review is a fact, not a story."""
         async with self._engine.begin() as db:
             row, every = await lock_with_others(db, sub_order_no)
             reviewed = act(facts_of(row), Action.REVIEW, Actor.BUYER)
@@ -160,7 +160,8 @@ class PostgresSubOrderBook:
 
 
 def _done(answer: Answer | Closed | PiecesClosed) -> bool:
-    """A refusal is not kept under the key: another party, or the next state, may be answered otherwise."""
+    """Whether the act was done. A refusal is not kept under the key: another party, or the next state, may be
+    answered otherwise."""
     return answer.refused is None
 
 

@@ -55,7 +55,7 @@ _STATUSES: dict[Tab, tuple[Status, ...]] = {
 
 
 class BadCursor(ValueError):
-    """A page was asked for by something that no page gave."""
+    """Raised when a page is asked for with an `after` that no page gave as its `next`. The gateway answers 422."""
 
 
 class PostgresViews:
@@ -116,7 +116,7 @@ class PostgresViews:
             return await _events(db, int(order_no))
 
     async def of_buyer(self, buyer_id: int, tab: Tab, size: int, after: str | None = None) -> Page:
-        """Newest first: unpaid (and not yet split) orders whole, all others by their sub-orders."""
+        """A buyer's list, newest first: unpaid (and not yet split) orders whole, all others by their sub-orders."""
         whole = _whole().where(orders.c.buyer_id == buyer_id)
         parts = _parts().where(sub_orders.c.buyer_id == buyer_id)
         if tab in _STATUSES:
@@ -137,7 +137,7 @@ class PostgresViews:
     async def for_operators(
         self, status: Status | None, needing_a_person: bool, size: int, after: str | None = None
     ) -> Page:
-        """All orders, whole."""
+        """The operators' list: all orders, each as a whole."""
         whole = _whole(split_too=True)
         if status is not None:
             whole = whole.where(orders.c.status == status.value)
