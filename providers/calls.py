@@ -25,6 +25,10 @@ def segment(text: str) -> str:
     return quote(text, safe="").replace(".", "%2E")
 
 
+# A connection is not kept for as long as the other side keeps it (5 s, often), or both may decide at one moment.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2)
+
+
 class HttpParty:
     """A party at one address, called over one HTTP client that is kept open."""
 
@@ -33,7 +37,9 @@ class HttpParty:
     def __init__(self, base_url: str, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None) -> None:
         """`headers` go with every call, as a key does."""
         # trust_env is off: only runtime/ reads the environment, and a proxy that is set there must not get in between.
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, headers=headers, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=base_url, timeout=timeout_s, headers=headers, trust_env=False, limits=LIMITS
+        )
 
     async def aclose(self) -> None:
         """Close the connections. The party can't be called after this."""

@@ -12,6 +12,7 @@ import httpx
 
 from domain.order.ownership import Role
 from gateway.auth import mint
+from providers.calls import LIMITS
 from runtime.settings import Settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -48,8 +49,8 @@ class Parties:
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.jwt_key.get_secret_value()
-        self._gateway = httpx.AsyncClient(base_url=settings.gateway_url, timeout=30, trust_env=False)
-        self._sandbox = httpx.AsyncClient(base_url=settings.provider_url, timeout=30, trust_env=False)
+        self._gateway = httpx.AsyncClient(base_url=settings.gateway_url, timeout=30, trust_env=False, limits=LIMITS)
+        self._sandbox = httpx.AsyncClient(base_url=settings.provider_url, timeout=30, trust_env=False, limits=LIMITS)
 
     async def close(self) -> None:
         await self._gateway.aclose()

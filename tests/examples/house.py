@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from temporalio.client import Client
 
+from providers.calls import LIMITS
 from runtime.embedded import Postgres, TemporalServer
 from store.database.engine import engine_for
 from tests.support.servers import ROOT, a_database, a_sandbox, open_shop
@@ -84,7 +85,7 @@ async def open_house(
         await stack.enter_async_context(process("worker.py", environment=environment))
         await stack.enter_async_context(process("-m", "runtime.serve", environment=environment))
         http = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=shop.settings.gateway_url, trust_env=False, timeout=15)
+            httpx.AsyncClient(base_url=shop.settings.gateway_url, trust_env=False, timeout=15, limits=LIMITS)
         )
         await until(lambda: answers(http, "/health"), bool)
         yield House(Web(shop, http), shop)

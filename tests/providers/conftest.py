@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from providers.calls import LIMITS
 from providers.payment import HttpPaymentProvider
 from tests.support.parties import BadDay, Receiver, Sandbox
 
@@ -49,7 +50,7 @@ def receiver(_receiver: Receiver) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 async def _http(_sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=_sandbox.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=_sandbox.url, trust_env=False, limits=LIMITS) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio.client import Client
 
+from providers.calls import LIMITS
 from providers.notifications import StandardWebhooks
 from runtime.embedded import Postgres, TemporalServer, free_port
 from runtime.settings import DEVELOPMENT_WEBHOOK_SECRET, Settings
@@ -116,7 +117,7 @@ async def open_shop(
         graceful_shutdown_s=1,
         **more,  # type: ignore[arg-type]
     )
-    async with httpx.AsyncClient(base_url=settings.sandbox_url, trust_env=False, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=settings.sandbox_url, trust_env=False, timeout=10, limits=LIMITS) as http:
         yield Shop(client=client, engine=engine, settings=settings, http=http)
 
 

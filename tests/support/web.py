@@ -16,6 +16,7 @@ from domain.order.ownership import Role
 from gateway.app import create_app
 from gateway.auth import mint
 from gateway.context import GatewaySettings
+from providers.calls import LIMITS
 from providers.notifications import StandardWebhooks
 from runtime.settings import DEVELOPMENT_JWT_KEY, DEVELOPMENT_WEBHOOK_SECRET
 from store.after_sale.cases import PostgresAfterSales
@@ -131,5 +132,5 @@ async def opened(shop: Shop, *, front: Front | None = None, **settings: Any) -> 
     known = {"jwt_key": DEVELOPMENT_JWT_KEY, "requests_per_minute": 100_000}
     wanted = GatewaySettings.model_validate({**known, **settings}, strict=False)
     app = create_app(front or front_of(shop), wanted, StandardWebhooks(DEVELOPMENT_WEBHOOK_SECRET))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=15, limits=LIMITS) as http:
         yield Web(shop, http)
